@@ -1,0 +1,137 @@
+"""What the repository side needs of Git: one local object store with refs, and one remote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+ZERO = "0" * 40
+"""Expected value of a ref that must not exist yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a tree. ``mode`` as Git writes it: 100644 100755 040000 120000 160000."""
+
+    name: str
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Author or committer; ``time`` is Unix seconds, shown to people only."""
+
+    name: str
+    email: str
+    time: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit. ``signed`` says a signature is there, not that it is good."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Person
+    message: str
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """Move remote ``ref`` from ``old`` (``ZERO``: must not exist) to ``new``; never a deletion."""
+
+    ref: str
+    old: str
+    new: str
+
+
+class Pushed(StrEnum):
+    """What a push told us. Only a read of the ref settles ``UNKNOWN`` (anchors: reliability R3)."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class GitError(Exception):
+    """Git could not do it. ``kind``: unreachable, denied, missing, damaged, no-identity, not-a-repository, too-old, other."""
+
+    def __init__(self, message: str, kind: str = "other", hint: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.hint = hint
+
+
+class Objects(Protocol):
+    """Commits, trees and blobs of one local store: no work tree, no index. Ids are full 40 hex digits."""
+
+    def commit(self, oid: str) -> Commit:
+        """Raises ``GitError(missing)``."""
+
+    def history(self, tip: str, stop: str = "", limit: int = 0) -> Sequence[Commit]:
+        """First-parent chain, newest first, down to but without ``stop``; at most ``limit`` commits when given."""
+
+    def entries(self, treeish: str, path: str = "", recursive: bool = False) -> Mapping[str, Entry]:
+        """One folder's entries by name, or with ``recursive`` every blob, link and submodule below by path relative to
+        ``path``; sorted. Empty when ``path`` is not there. Raises ``GitError(missing)`` when ``treeish`` is not."""
+
+    def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
+        """Blob sizes in bytes, without reading them."""
+
+    def blobs(self, oids: Iterable[str]) -> Mapping[str, bytes]:
+        """Contents by blob id. Raises ``GitError(missing)``."""
+
+    def write(
+        self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, sign: bool = False
+    ) -> str:
+        """A new commit on ``parent`` ("" for a root): ``bytes`` is a file's content, ``str`` an existing tree or blob id
+        to graft there, ``None`` a removal. No ref moves. Returns the commit id, durable on disk."""
+
+
+class Refs(Protocol):
+    """Names and reachability in the same local store."""
+
+    def resolve(self, revision: str) -> str | None:
+        """Commit id of a revision a person wrote (branch, tag, short id, HEAD~1), fed as data; ``None`` when there is none."""
+
+    def local(self, prefix: str) -> Mapping[str, str]:
+        """Local refs below ``prefix``: full name -> id (a tag's id is that of the commit it points to)."""
+
+    def set_ref(self, ref: str, new: str, old: str | None = None) -> bool:
+        """Move a local ref by compare-and-swap (``old`` ``None``: unconditionally). ``False`` when it was not at ``old``."""
+
+    def contains(self, tip: str, commit: str) -> bool:
+        """Whether ``commit`` is ``tip`` or an ancestor of it."""
+
+
+class Repository(Objects, Refs, Protocol):
+    """A local clone."""
+
+
+class Remote(Protocol):
+    """The remote everyone shares, over file, ssh or https."""
+
+    url: str
+
+    def refs(self, patterns: Sequence[str]) -> Mapping[str, str]:
+        """``ls-remote``: full ref name -> id. Raises ``GitError(unreachable | denied)``."""
+
+    def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
+        """Bring remote refs (key) into local refs (value), objects included. Missing remote refs are left out of the answer."""
+
+    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+        """All or nothing, each ref compared with its ``old``. Raises ``GitError(denied)`` when writing is not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who signed a commit: ``good`` only when the key is one of those allowed."""
+
+    good: bool
+    principal: str = ""
+    key: str = ""

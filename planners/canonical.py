@@ -1,0 +1,33 @@
+"""The one canonical encoding of values, and the digests made of it.
+
+Sorted keys, no insignificant space, UTF-8, one trailing newline: the same value always gives the
+same bytes, hence the same Git blob id (DESIGN section 4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import TypeAlias
+
+Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+ABSENT = "absent"
+"""The digest that stands for a value that is not there."""
+
+
+def encode(value: Json) -> bytes:
+    """Canonical bytes of ``value``; raises ``ValueError`` for NaN or infinity."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def digest(domain: str, value: Json) -> str:
+    """SHA-256 in hex over ``value``, separated by ``domain`` so that no two uses can be confused.
+
+    Layout: ``provisioning/<domain>/v1`` NUL, length of the body in ASCII decimal, NUL, body.
+    """
+    body = encode(value)
+    head = f"provisioning/{domain}/v1".encode()
+    return sha256(head + b"\0" + str(len(body)).encode() + b"\0" + body).hexdigest()

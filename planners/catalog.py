@@ -1,0 +1,77 @@
+"""What planners know of providers and taskservs, as data: nobody computes a diff in provider code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """One kind a provider offers.
+
+    ``replace_on``: top-level keys of ``declared`` whose change forces a replacement.
+    ``sensitive``: keys hidden in every rendering. ``readable``: keys the provider can read back (drift is judged on these only).
+    """
+
+    replace_on: frozenset[str] = frozenset()
+    sensitive: frozenset[str] = frozenset()
+    readable: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """A provider as a value, importable without its SDK."""
+
+    name: str
+    version: str
+    kinds: Mapping[str, KindSpec]
+    needs_zone: bool = True
+    idempotency: str = "key"
+    """``key``, ``name`` or ``tag``: how an unknown outcome is settled (anchors: reliability 4.1)."""
+    plans: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Requirement:
+    """A hard need of a taskserv: another taskserv or a provided capability.
+
+    ``roles``: the need holds only for these roles of the taskserv (empty: all).
+    ``anywhere``: any server of the infra will do, else it must be on the same server.
+    """
+
+    name: str
+    healthy: bool = True
+    roles: tuple[str, ...] = ()
+    anywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskservSpec:
+    """What a taskserv extension's manifest says, as the planner needs it.
+
+    ``roles`` in start order: a server with an earlier role comes first.
+    """
+
+    name: str
+    version: str
+    digest: str
+    requires: tuple[Requirement, ...] = ()
+    optional: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    replace_on: frozenset[str] = frozenset()
+    sensitive: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All a plan may rely on; its versions and digests are part of the plan id."""
+
+    providers: Mapping[str, ProviderSpec]
+    taskservs: Mapping[str, TaskservSpec] = field(default_factory=lambda: MappingProxyType({}))
+    evaluators: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

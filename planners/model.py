@@ -1,0 +1,190 @@
+"""The domain model: what is declared, what is recorded, what is observed. Frozen values only.
+
+An address is ``kind/name``; a taskserv's name carries its server: ``taskserv/web-01/postgres``.
+Mappings inside these values are treated as immutable by everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from planners.canonical import Json
+from planners.problems import NOWHERE, Where
+
+EMPTY: Mapping[str, Json] = MappingProxyType({})
+
+
+def kind_of(address: str) -> str:
+    """``server/web-01`` -> ``server``."""
+    return address.partition("/")[0]
+
+
+def name_of(address: str) -> str:
+    """``taskserv/web-01/postgres`` -> ``web-01/postgres``."""
+    return address.partition("/")[2]
+
+
+def host_of(address: str) -> str | None:
+    """The server address a taskserv lives on, ``None`` for every other kind."""
+    kind, _, name = address.partition("/")
+    return f"server/{name.partition('/')[0]}" if kind == "taskserv" else None
+
+
+class EnvironmentClass(StrEnum):
+    """Drives protective defaults (DESIGN section 2)."""
+
+    DEV = "dev"
+    TEST = "test"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """How many approvals a plan needs; ``None`` leaves the class default in force."""
+
+    count: int | None = None
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What ``environments/<name>.yaml`` says; ``deletion_budget`` ``None`` means the default rule."""
+
+    name: str
+    class_: EnvironmentClass = EnvironmentClass.DEV
+    deletion_budget: int | None = None
+    approvals: Approvals = Approvals()
+    allowed_providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """``lifecycle:`` of a declaration."""
+
+    prevent_destroy: bool = False
+    create_before_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    moved_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dependency:
+    """An edge to another resource of the same infra.
+
+    ``healthy``: start only once it is applied *and* healthy; otherwise applied is enough.
+    ``output``: set when the edge comes from a reference ``${address.output}``.
+    """
+
+    address: str
+    healthy: bool = True
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One declared resource, fully merged and validated.
+
+    ``declared`` is exactly what was asked (references unresolved, secrets as ``secret://`` references).
+    ``extension`` is the digest of the extension that implements it ("" for provider kinds).
+    """
+
+    address: str
+    provider: str
+    declared: Mapping[str, Json] = EMPTY
+    depends_on: tuple[Dependency, ...] = ()
+    lifecycle: Lifecycle = Lifecycle()
+    extension: str = ""
+    where: Where = field(default=NOWHERE, compare=False)
+    implied_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that one infra declares at one commit."""
+
+    infra: str
+    environment: Environment
+    resources: Mapping[str, Resource]
+    settings: Mapping[str, Json] = EMPTY
+
+
+class Status(StrEnum):
+    """How the last run left a resource: ``tainted`` is half made and gets replaced, ``deleting`` is still owned."""
+
+    READY = "ready"
+    TAINTED = "tainted"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedResource:
+    """One resource as the ledger records it (one state file).
+
+    ``declared`` is what was asked then; ``observed`` holds ids, addresses, outputs and digests of resolved references.
+    ``machine`` names the machine a ``local`` or ``fake`` resource lives on.
+    """
+
+    address: str
+    provider: str
+    declared: Mapping[str, Json]
+    observed: Mapping[str, Json] = EMPTY
+    depends_on: tuple[str, ...] = ()
+    lifecycle: Lifecycle = Lifecycle()
+    extension: str = ""
+    status: Status = Status.READY
+    implied_by: str | None = None
+    run: str = ""
+    plan: str = ""
+    source_commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Set by a rollback or a frozen deploy: plan uses this tree until a plain deploy releases it."""
+
+    source: str
+    """``snapshot:<version>`` or ``commit:<id>``."""
+    commit: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The recorded state of one infra at one ledger tip (``tip`` empty: no ledger yet)."""
+
+    infra: str
+    resources: Mapping[str, RecordedResource]
+    tip: str = ""
+    pin: Pin | None = None
+
+
+class Presence(StrEnum):
+    """What a provider says about one recorded resource."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    ELSEWHERE = "elsewhere"
+    """Lives on another machine (``local``, ``fake``): never treated as missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the provider reports now.
+
+    ``attributes`` are in the vocabulary of ``declared`` (only keys the provider can read back);
+    ``outputs`` are ids, addresses and the like; ``healthy`` is ``None`` where there is no health check.
+    """
+
+    presence: Presence
+    attributes: Mapping[str, Json] = EMPTY
+    outputs: Mapping[str, Json] = EMPTY
+    healthy: bool | None = None
+    detail: str = ""
+
+
+Observed = Mapping[str, Observation]
+"""Address -> observation. An address that is not in it was not read: unknown, never absent."""

@@ -1,0 +1,146 @@
+"""The plan: a tuple of frozen steps from a closed union, read alike by runner, explainer, policy and JSON view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from planners.canonical import Json
+from planners.model import EMPTY, Dependency, Environment, Lifecycle
+
+PLAN_FORMAT = 1
+"""Version of the plan document; a reader refuses a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One leaf that differs: ``path`` dotted below ``declared``; ``None`` before/after means not there.
+
+    ``unknown``: the new value is known only after apply. ``sensitive``: never rendered.
+    ``forces_replace``: this leaf is why the resource is replaced.
+    """
+
+    path: str
+    before: Json = None
+    after: Json = None
+    unknown: bool = False
+    sensitive: bool = False
+    forces_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What a plan relied on for one address: digests of the declared and the recorded value (or ``absent``)."""
+
+    declared: str
+    recorded: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    address: str
+    provider: str
+    reason: str
+    depends_on: tuple[Dependency, ...] = ()
+    """Steps of this plan that come first, by address."""
+    declared: Mapping[str, Json] = EMPTY
+    """What to make of it: all the executor needs, also on another machine after a crash (empty for deletes)."""
+    edges: tuple[Dependency, ...] = ()
+    """The declared dependencies, to be recorded with the resource (the graph that deletes walk in reverse)."""
+    lifecycle: Lifecycle = Lifecycle()
+    extension: str = ""
+    implied_by: str | None = None
+    changes: tuple[Change, ...] = ()
+    reads: tuple[tuple[str, Digests], ...] = ()
+    """Addresses this step relied on, sorted."""
+    writes: tuple[tuple[str, Digests], ...] = ()
+    """Addresses this step changes, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create(_Step):
+    action: ClassVar[str] = "create"
+
+
+@dataclass(frozen=True, slots=True)
+class Update(_Step):
+    action: ClassVar[str] = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Replace(_Step):
+    action: ClassVar[str] = "replace"
+    create_first: bool = False
+    gone_with_host: bool = False
+    """The old one vanishes with its replaced server: only the creating half is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(_Step):
+    action: ClassVar[str] = "delete"
+    gone_with_host: bool = False
+    """Its server is deleted by the same plan: not counted by the deletion budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt(_Step):
+    action: ClassVar[str] = "adopt"
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget(_Step):
+    action: ClassVar[str] = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Move(_Step):
+    action: ClassVar[str] = "move"
+    moved_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read(_Step):
+    action: ClassVar[str] = "read"
+
+
+Step: TypeAlias = Create | Update | Replace | Delete | Adopt | Forget | Move | Read
+STEP_TYPES: Mapping[str, type[Step]] = {
+    t.action: t for t in (Create, Update, Replace, Delete, Adopt, Forget, Move, Read)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a reader of the plan should know; ``blocks`` names what apply needs before it may go on."""
+
+    code: str
+    message: str
+    blocks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An ordered plan. ``id`` is the digest of its canonical content: never of commits, times or hosts."""
+
+    infra: str
+    environment: Environment
+    steps: tuple[Step, ...]
+    notices: tuple[Notice, ...] = ()
+    unchanged: int = 0
+    destroy: bool = False
+    targets: tuple[str, ...] = ()
+    catalog: Mapping[str, str] = EMPTY  # type: ignore[assignment]  # name -> version or digest of what was relied on
+    id: str = ""
+    drift: tuple[str, ...] = ()
+    """Addresses whose observation differs from the record (only when asked to refresh)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to plan. ``evaluator`` names the planner/evaluator version that enters the plan id."""
+
+    targets: tuple[str, ...] = ()
+    destroy: bool = False
+    evaluator: str = "1"
