@@ -1,0 +1,22 @@
+"""Limits on what a repository may make this program read, build or evaluate. All are generous for people's files."""
+
+from __future__ import annotations
+
+FILE_BYTES = 1 << 20
+"""A declaration file; larger ones are refused by their size, before they are read."""
+TOTAL_BYTES = 64 << 20
+"""All declaration files that one infra is made of."""
+DEPTH = 64
+"""Maps and lists inside each other."""
+NODES = 500_000
+"""Values in one file."""
+EDIT_BYTES = 256 << 10
+"""A file that an edit command rewrites: comments and order are kept, which is slow work."""
+
+JSONNET_CPU_SECONDS = 5
+JSONNET_WALL_SECONDS = 10.0
+JSONNET_MEMORY_BYTES = 512 << 20
+"""Beyond what the evaluator itself reserves when it starts."""
+JSONNET_OUTPUT_BYTES = 16 << 20
+JSONNET_STACK = 400
+"""Call frames inside each other."""
