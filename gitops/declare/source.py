@@ -65,8 +65,8 @@ def inputs_digest(objects: Objects, treeish: str, infra: str) -> str:
     """
     top = objects.entries(treeish)
     parts = [EVALUATOR, infra]
-    for name in (".gitattributes", "workspace.yaml", *SHARED):
-        parts.append(f"{name} {top[name].mode} {top[name].oid}" if name in top else f"{name} -")
+    names = (".gitattributes", "workspace.yaml", *SHARED)
+    parts.extend(f"{name} {top[name].mode} {top[name].oid}" if name in top else f"{name} -" for name in names)
     own = objects.entries(treeish, "infra").get(infra)
     parts.append(f"{own.mode} {own.oid}" if own else "-")
     return sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,135 @@
+"""What all models share: strictness, free ``x-`` keys, the short form of named entries, and field types."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from planners.canonical import Json
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?\Z")
+_DNS = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*\Z")
+_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
+_VERSION = re.compile(r"\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
+_ADDRESS = re.compile(
+    r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*_][a-z0-9._*-]*(/[a-z0-9][a-z0-9._-]*)?\Z"
+)
+
+
+class Strict(BaseModel):
+    """No coercion, no unknown keys; keys that begin with ``x-`` are the writer's own and are left alone."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and any(isinstance(k, str) and k.startswith("x-") for k in data):
+            return {k: v for k, v in data.items() if not k.startswith("x-")}
+        return data
+
+    def given(self, *without: str) -> dict[str, Json]:
+        """What was written, as JSON: defaults that nobody wrote and ``without`` are left out."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude=set(without))
+
+
+class ShortForm:
+    """JSON Schema of an entry that may be written as its name alone."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+def _by_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+SHORT = (BeforeValidator(_by_name), ShortForm())
+"""Metadata of a model type that ``name`` alone may stand for."""
+
+
+def problem(code: str, message: str, hint: str) -> PydanticCustomError:
+    """An error that keeps its code and hint on the way to a ``Problem``."""
+    return PydanticCustomError(code, "{text}", {"text": message, "hint": hint})
+
+
+def _label(value: str) -> str:
+    if not _LABEL.match(value):
+        advice = "lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit (RFC 1123)"
+        raise problem("bad-name", f"'{value}' is not a host name", advice)
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        advice = "lower-case letters, digits, '.', '_' and '-', at most 63, beginning and ending with a letter or digit"
+        raise problem("bad-name", f"'{value}' is not a name", advice)
+    return value
+
+
+def _dns(value: str) -> str:
+    if len(value) > 253 or not _DNS.match(value):
+        raise problem("bad-name", f"'{value}' is not a DNS name", "such as web.example.org, in lower case, without a final dot")
+    return value
+
+
+def _semver(value: str) -> str:
+    if not _SEMVER.match(value):
+        raise problem(
+            "bad-version", f"version '{value}' is not MAJOR.MINOR.PATCH", "such as 1.28.0, without 'v'; 'latest' is no version"
+        )
+    return value
+
+
+def _version(value: str) -> str:
+    if not _VERSION.match(value):
+        raise problem(
+            "bad-version", f"version '{value}' does not name one version", "such as 1.28.0, without 'v'; 'latest' is no version"
+        )
+    return value
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.match(value):
+        raise problem(
+            "bad-address", f"'{value}' is not an address", "kind/name, such as server/web-01 or taskserv/web-01/postgres"
+        )
+    return value
+
+
+def _cores(value: int) -> int:
+    if value <= 0:
+        raise problem("value", f"CPU cores must be positive, got {value}", "a whole number from 1")
+    return value
+
+
+def _memory(value: int) -> int:
+    if value <= 0:
+        raise problem("value", f"Memory must be positive, got {value}", "a whole number of GB from 1")
+    return value
+
+
+def _disk(value: int) -> int:
+    if value <= 0:
+        raise problem("value", f"Disk must be positive, got {value}", "a whole number of GB from 1")
+    return value
+
+
+Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"})]
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"})]
+DnsName = Annotated[str, AfterValidator(_dns)]
+SemVer = Annotated[str, AfterValidator(_semver), Field(json_schema_extra={"examples": ["1.28.0"]})]
+Version = Annotated[str, AfterValidator(_version), Field(json_schema_extra={"examples": ["1.28.0"]})]
+Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"examples": ["server/web-01"]})]
+Cores = Annotated[int, AfterValidator(_cores), Field(json_schema_extra={"minimum": 1})]
+MemoryGb = Annotated[int, AfterValidator(_memory), Field(json_schema_extra={"minimum": 1})]
+DiskGb = Annotated[int, AfterValidator(_disk), Field(json_schema_extra={"minimum": 1})]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[int, Field(ge=0)]
+Free = dict[str, Any]
+"""Data that is kept and never interpreted."""

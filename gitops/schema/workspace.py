@@ -1,0 +1,60 @@
+"""``workspace.yaml`` as a value. Light to import: the model that validates the file is in ``workspace_file``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from planners.canonical import Json
+
+FORMAT = 1
+"""The newest format of a state repository that this version reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConfig:
+    """Timing of lock and journal (DESIGN section 7)."""
+
+    lease_seconds: int = 60
+    grace_seconds: int = 30
+    window: int = 50
+    """Open intents at most."""
+    flush_seconds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person or service as approvals and commits know them. ``keys``: ssh allowed-signers lines without the principal."""
+
+    name: str
+    emails: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceConfig:
+    """What ``workspace.yaml`` says, defaults filled in. ``id`` is random and stamped on everything that is made."""
+
+    id: str
+    name: str
+    format: int = FORMAT
+    remote: str = ""
+    protected_branch: str = "main"
+    requires_provisioning: str = ""
+    identities: tuple[Identity, ...] = ()
+    ledger: LedgerConfig = field(default_factory=LedgerConfig)
+
+    def document(self) -> Mapping[str, Json]:
+        """As JSON, the inverse of ``of_document``."""
+        return asdict(self)
+
+
+def of_document(document: Mapping[str, Any]) -> WorkspaceConfig:
+    """A config from what ``document()`` gave, such as out of a cache."""
+    identities = (
+        Identity(i["name"], tuple(i["emails"]), tuple(i["teams"]), tuple(i["keys"])) for i in document.get("identities", ())
+    )
+    plain = {k: v for k, v in document.items() if k not in ("identities", "ledger")}
+    return WorkspaceConfig(**plain, identities=tuple(identities), ledger=LedgerConfig(**document.get("ledger", {})))

@@ -1,0 +1,66 @@
+"""The model of ``workspace.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from gitops.schema.base import Free, Strict, problem
+from gitops.schema.workspace import FORMAT, Identity, LedgerConfig, WorkspaceConfig
+
+
+def _id(value: str) -> str:
+    if len(value) < 8 or not all(c.isalnum() or c in "-_" for c in value):
+        raise problem(
+            "value",
+            f"'{value}' cannot be a workspace id",
+            "a random text of at least 8 letters and digits, as 'provisioning init' makes it",
+        )
+    return value
+
+
+class LedgerFile(Strict):
+    lease_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    """How long a lock lives without renewal."""
+    grace_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """Added before another may take a dead holder's lock over."""
+    window: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Open intents at most; hosted forges want 200."""
+    flush_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    """Results wait at most this long for their commit; hosted forges want 15."""
+
+
+class IdentityFile(Strict):
+    name: str
+    emails: list[str] = []
+    teams: list[str] = []
+    keys: list[str] = []
+    """Public ssh keys whose signatures count as this identity's."""
+
+
+class WorkspaceFile(Strict):
+    """The state repository itself."""
+
+    format: Annotated[int, Field(ge=1, le=FORMAT)]
+    id: Annotated[str, AfterValidator(_id)]
+    """Random, made by init; never change it."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    remote: str = ""
+    """Where the ledgers are; apply refuses any other."""
+    protected_branch: str = "main"
+    requires_provisioning: str = ""
+    """Versions of this program that may work here, such as >=0.1."""
+    identities: list[IdentityFile] = []
+    ledger: LedgerFile = LedgerFile()
+    description: str = ""
+    extra: Free = {}
+
+
+def value(file: WorkspaceFile) -> WorkspaceConfig:
+    """The plain value of a valid file."""
+    plain: dict[str, Any] = file.model_dump(
+        include={"format", "id", "name", "remote", "protected_branch", "requires_provisioning"}
+    )
+    identities = tuple(Identity(i.name, tuple(i.emails), tuple(i.teams), tuple(i.keys)) for i in file.identities)
+    return WorkspaceConfig(**plain, identities=identities, ledger=LedgerConfig(**file.ledger.model_dump()))
