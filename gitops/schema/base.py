@@ -37,6 +37,11 @@ class Strict(BaseModel):
         """What was written, as JSON: defaults that nobody wrote and ``without`` are left out."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude=set(without))
 
+    def settled(self, *without: str) -> dict[str, Json]:
+        """As JSON with defaults filled in, so that writing a default out changes nothing; what is empty is left out."""
+        whole: dict[str, Json] = self.model_dump(mode="json", exclude_none=True, exclude=set(without))
+        return {k: v for k, v in whole.items() if v not in ({}, [], "")}
+
 
 class ShortForm:
     """JSON Schema of an entry that may be written as its name alone."""

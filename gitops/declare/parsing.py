@@ -1,0 +1,30 @@
+"""The files of a source as documents: YAML here, Jsonnet all together in one child process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gitops.declare.documents import Document
+from gitops.declare.source import IMPORTABLE, Source
+from planners.problems import Problem
+
+
+def parse_all(source: Source, paths: Iterable[str]) -> tuple[Mapping[str, Document], tuple[Problem, ...]]:
+    """Each of ``paths`` as a document, and all that is wrong with those that are none."""
+    from gitops.declare import jsonnet_text, yaml_text
+
+    documents: dict[str, Document] = {}
+    problems: list[Problem] = []
+    wanted = list(dict.fromkeys(paths))
+    jsonnet = [p for p in wanted if p.endswith(".jsonnet")]
+    answers: dict[str, Document | tuple[Problem, ...]] = {}
+    if jsonnet:
+        importable = {p: data for p, data in source.files.items() if p.endswith(IMPORTABLE)}
+        answers.update(jsonnet_text.evaluate(jsonnet, importable, source.refused))
+    for path in wanted:
+        answer = answers[path] if path in answers else yaml_text.parse(path, source.files[path])
+        if isinstance(answer, Document):
+            documents[path] = answer
+        else:
+            problems.extend(answer)
+    return documents, tuple(problems)

@@ -1,0 +1,319 @@
+"""The resources of a valid declaration, each with its edges and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitops.declare import config_schema
+from gitops.declare.bindings import Binding, Bindings, bindings, needed
+from gitops.declare.documents import Document, Findings, Path, empty
+from gitops.declare.extension import Extension, requirement, spec_of
+from gitops.declare.merge import layered
+from gitops.declare.references import Uses, dangling, uses
+from planners.canonical import Json
+from planners.catalog import ProviderSpec, TaskservSpec
+from planners.model import Dependency, Environment, Lifecycle, Resource
+from planners.suggest import hint
+
+if TYPE_CHECKING:
+    from gitops.schema.infra import Cluster, Common, Infra, Server, Taskserv
+    from gitops.schema.infra import Lifecycle as LifecycleModel
+
+PROVIDED: Mapping[str, str] = {
+    "networks": "network",
+    "volumes": "volume",
+    "servers": "server",
+    "load_balancers": "load_balancer",
+    "dns": "dns",
+}
+"""Collections whose entries a provider makes, and their kinds."""
+_EDGES = ("provider", "depends_on", "lifecycle", "enabled", "taskservs")
+"""What a resource says that is no part of ``declared``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All resources, the taskservs the planner may add, the references used, and each taskserv's merged config."""
+
+    resources: Mapping[str, Resource]
+    specs: Mapping[str, TaskservSpec]
+    uses: Mapping[str, Uses]
+    configs: Mapping[str, Document]
+
+
+@dataclass(slots=True)
+class Making:
+    """What is at hand while resources are made."""
+
+    infra: Infra
+    document: Document
+    environment: Environment
+    extensions: Mapping[str, Extension]
+    providers: Mapping[str, ProviderSpec]
+    findings: Findings
+
+
+def make(making: Making) -> Made:
+    """Every resource of the infra; mistakes go to the findings."""
+    infra, document, findings = making.infra, making.document, making.findings
+    bound = bindings(infra, document, making.extensions, findings)
+    specs = _specs(making)
+    _unbound(making, bound, specs)
+    resources = {r.address: r for r in (*_provided(making), *_clusters(making, bound))}
+    used = {a: uses(document.part(_path_of(a))) for a in resources}
+    configs: dict[str, Document] = {}
+    for address, binding in bound.by_address.items():
+        config = _config(making, binding)
+        configs[address] = config
+        resources[address] = _taskserv(making, binding, config)
+        used[address] = uses(config)
+    _check_configs(making, bound, configs)
+    _check_edges(making, resources, used, needed({b.use.name for b in bound.by_address.values()}, specs))
+    resources = {a: _with_references(r, used[a]) for a, r in sorted(resources.items())}
+    return Made(resources, specs, used, configs)
+
+
+def _path_of(address: str) -> Path:
+    kind, _, name = address.partition("/")
+    plural = {v: k for k, v in PROVIDED.items()}.get(kind, f"{kind}s")
+    return (plural, name)
+
+
+def _with_references(resource: Resource, used: Uses) -> Resource:
+    edges = {*resource.depends_on, *used.dependencies()}
+    return replace(resource, depends_on=tuple(sorted(edges, key=lambda d: (d.address, d.output or "", d.healthy))))
+
+
+# --- what providers make ---------------------------------------------------------------------------------
+
+
+def _provided(making: Making) -> Iterator[Resource]:
+    for plural, kind in PROVIDED.items():
+        entries: Mapping[str, Common] = getattr(making.infra, plural)
+        for name, entry in entries.items():
+            if entry.enabled:
+                yield _provided_one(making, (plural, name), kind, entry)
+
+
+def _provided_one(making: Making, path: Path, kind: str, entry: Common) -> Resource:
+    settings = making.infra.settings
+    provider = entry.provider or settings.provider
+    declared = entry.settled(*_EDGES)
+    spec = making.providers.get(provider)
+    at = making.document.at((*path, "provider") if entry.provider else ("settings", "provider"))
+    if spec is None:
+        known = ", ".join(sorted(making.providers))
+        message = f"there is no provider '{provider}'"
+        making.findings.add(at, "unknown-provider", message, hint(provider, making.providers, f"known are {known}"))
+    elif making.environment.allowed_providers and provider not in making.environment.allowed_providers:
+        message = f"environment '{making.environment.name}' does not allow provider '{provider}'"
+        allowed = ", ".join(making.environment.allowed_providers)
+        making.findings.add(at, "provider-not-allowed", message, f"allowed are {allowed}")
+    labels = {**settings.labels, **entry.labels}
+    if labels:
+        declared["labels"] = labels
+    zone = getattr(entry, "zone", None) or (settings.zone if kind != "dns" else None)
+    if zone:
+        declared["zone"] = zone
+    if spec is not None and spec.needs_zone and kind in ("server", "volume") and not zone:
+        message = f"{kind} '{path[1]}' has no zone and provider '{provider}' needs one"
+        making.findings.add(making.document.at(path, key=True), "missing-key", message, "add zone to it or to settings")
+    if kind == "server":
+        declared.update(_server(making, path, entry, spec))  # type: ignore[arg-type]
+    edges = {Dependency(a) for a in entry.depends_on}
+    edges |= {Dependency(f"server/{s}") for s in getattr(entry, "servers", ())}
+    where = making.document.at(path, key=True)
+    address = f"{kind}/{path[1]}"
+    return Resource(address, provider, declared, tuple(sorted(edges)), _lifecycle(entry.lifecycle, kind), where=where)
+
+
+def _server(making: Making, path: Path, server: Server, spec: ProviderSpec | None) -> dict[str, Json]:
+    """What a server's declaration becomes beyond what was written."""
+    declared: dict[str, Json] = {}
+    if image := server.image or making.infra.settings.image:
+        declared["image"] = image
+    for key in ("networks", "volumes"):
+        attached = [a.given() for a in getattr(server, key)]
+        if attached:
+            declared[key] = [a["name"] if len(a) == 1 else a for a in attached]
+    _check_size(making, path, server, spec)
+    return declared
+
+
+def _check_size(making: Making, path: Path, server: Server, spec: ProviderSpec | None) -> None:
+    """Clouds need a plan or cores with memory; here a server is as large as the machine."""
+    if spec is None:
+        return
+    findings, document = making.findings, making.document
+    if server.plan is not None and spec.plans and server.plan not in spec.plans:
+        advice = hint(server.plan, spec.plans, f"plans are {', '.join(sorted(spec.plans))}")
+        findings.add(document.at((*path, "plan")), "value", f"provider '{spec.name}' has no plan '{server.plan}'", advice)
+    if spec.needs_zone and server.plan is None:
+        missing = [k for k in ("cpu_cores", "memory_gb") if getattr(server, k) is None]
+        if missing:
+            message = f"server '{path[1]}' has neither a plan nor {' and '.join(missing)}"
+            findings.add(document.at(path, key=True), "missing-key", message, "add plan, or cpu_cores with memory_gb and disk_gb")
+
+
+def _lifecycle(model: LifecycleModel, kind: str, host: str = "") -> Lifecycle:
+    """``moved_from`` may be the former name alone."""
+    moved = model.moved_from
+    if moved and "/" not in moved:
+        moved = f"{kind}/{host}/{moved}" if host else f"{kind}/{moved}"
+    return Lifecycle(model.prevent_destroy, model.create_before_destroy, tuple(model.ignore_changes), moved)
+
+
+# --- taskservs and clusters ------------------------------------------------------------------------------
+
+
+def _config(making: Making, binding: Binding) -> Document:
+    """core < workspace < infra < cluster < profile < this server."""
+    name, use = binding.use.name, binding.use
+    layers = [making.extensions[name].defaults, *_declared_config(making, name)]
+    if binding.cluster and binding.cluster == name:
+        layers.append(_optional(making.document, ("clusters", name, "config")))
+    if use.profile:
+        layers.append(_optional(making.document, ("taskservs", name, "profiles", use.profile, "config")))
+    if use.config:
+        layers.append(_optional(making.document, (*binding.path, "config")))
+    return layered(layers)
+
+
+def _declared_config(making: Making, name: str) -> list[Document]:
+    return [_optional(making.document, ("taskservs", name, "config"))]
+
+
+def _optional(document: Document, path: Path) -> Document:
+    try:
+        return document.part(path)
+    except (KeyError, IndexError):
+        return empty(document.at(path))
+
+
+def _taskserv(making: Making, binding: Binding, config: Document) -> Resource:
+    name, use, infra = binding.use.name, binding.use, making.infra
+    declared, extension = infra.taskservs.get(name), making.extensions[name]
+    version = (declared.version if declared else None) or extension.manifest.version
+    if declared and use.profile in declared.profiles:
+        version = declared.profiles[str(use.profile)].version or version
+    value: dict[str, Json] = {"version": version, "config": config.value}
+    value |= {k: v for k, v in (("profile", use.profile), ("role", use.role)) if v}
+    if declared:
+        value |= declared.given(
+            "version", "config", "enabled", "requires", "optional", "conflicts", "provides", "profiles", "lifecycle"
+        )
+        if declared.health:
+            value["health"] = declared.health.model_dump(exclude_none=True)
+    lifecycle = _lifecycle(declared.lifecycle, "taskserv", binding.server) if declared else Lifecycle()
+    provider = infra.servers[binding.server].provider or infra.settings.provider
+    where = making.document.at(binding.path, key=isinstance(binding.path[-1], str))
+    return Resource(binding.address, provider, value, (), lifecycle, extension.digest, where)
+
+
+def _clusters(making: Making, bound: Bindings) -> Iterator[Resource]:
+    for name, cluster in making.infra.clusters.items():
+        if cluster.enabled:
+            yield _cluster(making, name, cluster, bound)
+
+
+def _cluster(making: Making, name: str, cluster: Cluster, bound: Bindings) -> Resource:
+    members = bound.clusters.get(name, ())
+    declared = cluster.settled("enabled", "depends_on", "lifecycle", "taskservs")
+    declared["taskservs"] = list(dict.fromkeys(a.rpartition("/")[2] for a in members))
+    edges = {Dependency(a) for a in (*members, *cluster.depends_on)}
+    where = making.document.at(("clusters", name), key=True)
+    lifecycle = _lifecycle(cluster.lifecycle, "cluster")
+    return Resource(f"cluster/{name}", making.infra.settings.provider, declared, tuple(sorted(edges)), lifecycle, where=where)
+
+
+def _specs(making: Making) -> dict[str, TaskservSpec]:
+    """All extensions as this infra changes them: what it adds to requirements, and its config as the default."""
+    specs = {}
+    for name, extension in making.extensions.items():
+        config = layered([extension.defaults, *_declared_config(making, name)])
+        spec = spec_of(extension, config.value)  # type: ignore[arg-type]  # a merge of maps is a map
+        declared = making.infra.taskservs.get(name)
+        specs[name] = _changed(spec, declared) if declared else spec
+    return specs
+
+
+def _changed(spec: TaskservSpec, declared: Taskserv) -> TaskservSpec:
+    own = {n.name: requirement(n) for n in declared.requires}
+    return replace(
+        spec,
+        version=declared.version or spec.version,
+        requires=(*(r for r in spec.requires if r.name not in own), *own.values()),
+        optional=tuple(dict.fromkeys((*spec.optional, *declared.optional))),
+        conflicts=tuple(dict.fromkeys((*spec.conflicts, *declared.conflicts))),
+        provides=tuple(dict.fromkeys((*spec.provides, *declared.provides))),
+    )
+
+
+# --- checks ----------------------------------------------------------------------------------------------
+
+
+def _unbound(making: Making, bound: Bindings, specs: Mapping[str, TaskservSpec]) -> None:
+    """Taskservs that are declared and on no server, now or because something needs them."""
+    names = {b.use.name for b in bound.by_address.values()}
+    wanted = needed(names, specs)
+    told = {p.message for p in making.findings.items}
+    for name, declared in making.infra.taskservs.items():
+        where = making.document.at(("taskservs", name), key=True)
+        stranger = f"there is no taskserv '{name}'"
+        if not declared.enabled or stranger in told:
+            continue
+        if name not in specs:
+            advice = hint(name, specs, f"add extensions/taskservs/{name}/manifest.yaml")
+            making.findings.add(where, "unknown-taskserv", stranger, advice)
+        elif name not in wanted:
+            advice = "list it under the taskservs of a server, or set enabled: false"
+            making.findings.add(where, "unbound-taskserv", f"taskserv '{name}' is on no server", advice)
+
+
+def _check_configs(making: Making, bound: Bindings, configs: Mapping[str, Document]) -> None:
+    done: set[tuple[str, str]] = set()
+    for address, config in configs.items():
+        name = bound.by_address[address].use.name
+        extension = making.extensions[name]
+        key = (name, repr(config.value))
+        if extension.schema is not None and key not in done:
+            done.add(key)
+            making.findings.extend(config_schema.check(name, extension.schema, config, extension.manifest.sensitive))
+
+
+def _check_edges(making: Making, resources: Mapping[str, Resource], used: Mapping[str, Uses], possible: frozenset[str]) -> None:
+    """Edges and references to what is not declared, told where they are written."""
+    findings = making.findings
+    for address in sorted(resources):
+        findings.extend(used[address].problems)
+        findings.extend(tuple(dangling(used[address], address, resources, possible)))
+    for path, address, needs in _written_edges(making.infra):
+        if address in resources and needs not in resources and not _may_be_added(needs, resources, possible):
+            near = [a for a in resources if a.partition("/")[0] == needs.partition("/")[0]]
+            where = making.document.at(path)
+            message = f"{address} needs {needs}, which is not declared"
+            findings.add(where, "unknown-dependency", message, hint(needs, near, "declare it, or remove what needs it"))
+
+
+def _may_be_added(address: str, resources: Mapping[str, Resource], possible: frozenset[str]) -> bool:
+    kind, _, name = address.partition("/")
+    host, _, taskserv = name.partition("/")
+    return kind == "taskserv" and f"server/{host}" in resources and taskserv in possible
+
+
+def _written_edges(infra: Infra) -> Iterator[tuple[Path, str, str]]:
+    """(path, address, what it needs) of every edge that a person wrote."""
+    for plural, kind in (*PROVIDED.items(), ("clusters", "cluster")):
+        for name, entry in getattr(infra, plural).items():
+            address = f"{kind}/{name}"
+            for index, needs in enumerate(entry.depends_on):
+                yield (plural, name, "depends_on", index), address, needs
+            if kind == "server":
+                for key, other in (("networks", "network"), ("volumes", "volume")):
+                    for index, attached in enumerate(getattr(entry, key)):
+                        yield (plural, name, key, index), address, f"{other}/{attached.name}"
+            if kind == "load_balancer":
+                for index, server in enumerate(entry.servers):
+                    yield (plural, name, "servers", index), address, f"server/{server}"

@@ -1,0 +1,96 @@
+"""What all infras share: ``workspace.yaml`` and ``environments/``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import gitops
+from gitops.declare.documents import Document
+from gitops.declare.parsing import parse_all
+from gitops.declare.source import Source, stem
+from gitops.schema.workspace import FORMAT, WorkspaceConfig
+from planners.model import Approvals, Environment, EnvironmentClass
+from planners.problems import Problem, Where
+from planners.suggest import hint
+
+_CONDITION = re.compile(r"(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\Z")
+
+
+def workspace_of(source: Source) -> WorkspaceConfig | tuple[Problem, ...]:
+    """``workspace.yaml`` as a value. A newer format is named before anything else in the file is judged."""
+    from gitops.schema.errors import validate
+    from gitops.schema.workspace_file import WorkspaceFile, value
+
+    if "workspace.yaml" not in source.files:
+        return ()
+    documents, problems = parse_all(source, ["workspace.yaml"])
+    if problems:
+        return problems
+    document = documents["workspace.yaml"]
+    if newer := _newer(document):
+        return (newer,)
+    file = validate(WorkspaceFile, document)
+    if isinstance(file, tuple):
+        return file
+    refused = _version_refused(file.requires_provisioning, document)
+    return (refused,) if refused else value(file)
+
+
+def _newer(document: Document) -> Problem | None:
+    format_ = document.value.get("format") if isinstance(document.value, Mapping) else None
+    if isinstance(format_, int) and not isinstance(format_, bool) and format_ > FORMAT:
+        message = f"the repository has format {format_} and this version reads formats up to {FORMAT}"
+        return Problem(document.at(("format",)), "newer-format", message, "install a newer provisioning")
+    return None
+
+
+def _version_refused(wanted: str, document: Document) -> Problem | None:
+    """Whether this version of the program may work here."""
+    where = document.at(("requires_provisioning",))
+    own = _numbers(gitops.__version__)
+    for condition in (c.strip() for c in wanted.split(",") if c.strip()):
+        found = _CONDITION.match(condition)
+        if not found:
+            return Problem(where, "value", f"'{condition}' is not a condition on a version", "such as '>=0.1, <2'")
+        other = _numbers(found[2])
+        holds = {
+            ">=": own >= other,
+            "<=": own <= other,
+            "==": own == other,
+            "!=": own != other,
+            ">": own > other,
+            "<": own < other,
+        }
+        if not holds[found[1]]:
+            message = f"the repository wants provisioning {condition} and this is {gitops.__version__}"
+            return Problem(where, "newer-format", message, "install a version that it accepts")
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = [int(n) for n in re.findall(r"\d+", version.partition("-")[0])[:3]]
+    return tuple(parts + [0] * (3 - len(parts)))
+
+
+def environment_of(source: Source, name: str, where: Where) -> Environment | tuple[Problem, ...]:
+    """The environment an infra names; one named like a class needs no file."""
+    from gitops.schema.environment import EnvironmentFile
+    from gitops.schema.errors import validate
+
+    paths = {stem(p): p for p in source.below("environments")}
+    if name not in paths:
+        classes = [c.value for c in EnvironmentClass]
+        if name in classes:
+            return Environment(name, EnvironmentClass(name))
+        known = sorted({*paths, *classes})
+        advice = hint(name, known, f"add environments/{name}.yaml; known are {', '.join(known)}")
+        return (Problem(where, "unknown-environment", f"there is no environment '{name}'", advice),)
+    documents, problems = parse_all(source, [paths[name]])
+    if problems:
+        return problems
+    file = validate(EnvironmentFile, documents[paths[name]])
+    if isinstance(file, tuple):
+        return file
+    approvals = Approvals(file.approvals.count, tuple(file.approvals.teams))
+    return Environment(name, EnvironmentClass(file.class_), file.deletion_budget, approvals, tuple(file.allowed_providers))
