@@ -122,5 +122,6 @@ def missing_secrets(used: Uses, infra: str, secrets: Mapping[str, Collection[str
                 use.where, "reference-to-nothing", f"'{use.text}' refers to nothing: there is no {path}", "make it with sops"
             )
         elif key not in secrets[use.scope]:
+            known = [k.replace("/", ".", 1) for k in secrets[use.scope]]
             message = f"'{use.text}' refers to nothing: the secrets file has no {use.domain}.{use.name}"
-            yield Problem(use.where, "reference-to-nothing", message, hint(key, secrets[use.scope], "add it with sops"))
+            yield Problem(use.where, "reference-to-nothing", message, hint(f"{use.domain}.{use.name}", known, "add it with sops"))

@@ -108,7 +108,9 @@ def read(objects: Objects, treeish: str, infra: str) -> Source:
     contents = _contents(found, objects)
     for path in [p for p in contents if p.rpartition("/")[2] == ".gitattributes"]:
         found.problems.extend(_filters(path, contents[path]))
-    found.problems.extend(_same_stems(found.entries))
+    for twin in _same_stems(found.entries):
+        found.problems.append(twin)
+        contents.pop(twin.where.path, None)
     found.problems.extend(_strangers(found.entries, infra))
     taskservs: dict[str, dict[str, Entry]] = {}
     for path, entry in found.entries.items():
@@ -181,7 +183,6 @@ def _contents(found: _Found, objects: Objects) -> dict[str, bytes]:
             if size < 1024:  # as small as an LFS pointer
                 wanted[path] = entry
             continue
-        total += size
         if size > FILE_BYTES:
             found.refuse(
                 path,
@@ -189,7 +190,9 @@ def _contents(found: _Found, objects: Objects) -> dict[str, bytes]:
                 f"has {size} bytes and {FILE_BYTES} are allowed",
                 "split it: each entry may have a file of its own",
             )
-        elif total <= TOTAL_BYTES:
+            continue
+        total += size
+        if total <= TOTAL_BYTES:
             wanted[path] = entry
     if total > TOTAL_BYTES:
         message = f"the declarations have {total} bytes and {TOTAL_BYTES} are allowed"
