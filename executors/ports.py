@@ -243,6 +243,8 @@ class RunOptions:
     on_failure: str = "stop"
     compensate: bool = False
     flush_seconds: float = 5.0
+    settle_only: bool = False
+    """Settle the open intents and start nothing new: a fresh plan follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,7 @@ class Tools:
     run: str = ""
     plan: str = ""
     source_commit: str = ""
-    settings: Mapping[str, Json] = EMPTY
+    settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     open_intents: tuple[Intent, ...] = ()
     """Intents found open at the start: unknown outcomes, settled before anything new starts."""
     finished: frozenset[str] = frozenset()

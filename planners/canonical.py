@@ -19,8 +19,17 @@ ABSENT = "absent"
 
 def encode(value: Json) -> bytes:
     """Canonical bytes of ``value``; raises ``ValueError`` for NaN or infinity."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
     return text.encode() + b"\n"
+
+
+def _plain(value: object) -> object:
+    """Read-only mappings and sets are encoded as what they mean; anything else is not JSON."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def digest(domain: str, value: Json) -> str:

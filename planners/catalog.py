@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from planners.canonical import Json
+
 
 @dataclass(frozen=True, slots=True)
 class KindSpec:
@@ -63,7 +65,7 @@ class TaskservSpec:
     conflicts: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
-    defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    defaults: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     replace_on: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
 

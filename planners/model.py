@@ -94,7 +94,7 @@ class Resource:
 
     address: str
     provider: str
-    declared: Mapping[str, Json] = EMPTY
+    declared: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     depends_on: tuple[Dependency, ...] = ()
     lifecycle: Lifecycle = Lifecycle()
     extension: str = ""
@@ -109,7 +109,7 @@ class Desired:
     infra: str
     environment: Environment
     resources: Mapping[str, Resource]
-    settings: Mapping[str, Json] = EMPTY
+    settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
 
 
 class Status(StrEnum):
@@ -131,7 +131,7 @@ class RecordedResource:
     address: str
     provider: str
     declared: Mapping[str, Json]
-    observed: Mapping[str, Json] = EMPTY
+    observed: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     depends_on: tuple[str, ...] = ()
     lifecycle: Lifecycle = Lifecycle()
     extension: str = ""
@@ -180,8 +180,8 @@ class Observation:
     """
 
     presence: Presence
-    attributes: Mapping[str, Json] = EMPTY
-    outputs: Mapping[str, Json] = EMPTY
+    attributes: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
+    outputs: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     healthy: bool | None = None
     detail: str = ""
 

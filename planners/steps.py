@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from planners.canonical import Json
@@ -44,7 +44,7 @@ class _Step:
     reason: str
     depends_on: tuple[Dependency, ...] = ()
     """Steps of this plan that come first, by address."""
-    declared: Mapping[str, Json] = EMPTY
+    declared: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     """What to make of it: all the executor needs, also on another machine after a crash (empty for deletes)."""
     edges: tuple[Dependency, ...] = ()
     """The declared dependencies, to be recorded with the resource (the graph that deletes walk in reverse)."""
@@ -66,6 +66,8 @@ class Create(_Step):
 @dataclass(frozen=True, slots=True)
 class Update(_Step):
     action: ClassVar[str] = "update"
+    record_only: bool = False
+    """Nothing to do outside: edges, lifecycle or origin changed and the record is brought up to date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +133,12 @@ class Plan:
     unchanged: int = 0
     destroy: bool = False
     targets: tuple[str, ...] = ()
-    catalog: Mapping[str, str] = EMPTY  # type: ignore[assignment]  # name -> version or digest of what was relied on
+    catalog: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
     drift: tuple[str, ...] = ()
     """Addresses whose observation differs from the record (only when asked to refresh)."""
+    evaluator: str = "1"
+    """The planner and evaluator version the plan was made with; part of the id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Where secrets come from; read only by an executor, at run time."""

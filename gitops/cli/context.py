@@ -1,0 +1,186 @@
+"""What every command works with: the global options, the two output streams, and the workspace opened on first use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gitops.stops import Exit, Stop
+
+if TYPE_CHECKING:
+    from gitops.wiring import Workspace
+    from planners.problems import Problem
+
+
+class Context:
+    """One command's surroundings. Results go to ``stdout``, everything else to ``stderr``."""
+
+    def __init__(self, options: Mapping[str, str | bool] | None = None, environ: Mapping[str, str] | None = None) -> None:
+        given = dict(options or {})
+        self.environ = dict(environ or {})
+        self.path = str(given.get("workspace", ""))
+        self.infra = str(given.get("infra", ""))
+        self.out = str(given.get("out", "text"))
+        self.yes = bool(given.get("yes", False))
+        self.check = bool(given.get("check", False))
+        self.debug = bool(given.get("debug", False))
+        self.no_color = bool(given.get("no_color", False)) or "NO_COLOR" in self.environ
+        self._workspace: Workspace | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str | bool], environ: Mapping[str, str]) -> Context:
+        """Options of the command line win over ``PROVISIONING_WORKSPACE`` and ``PROVISIONING_INFRA``."""
+        defaults = {"workspace": environ.get("PROVISIONING_WORKSPACE", ""), "infra": environ.get("PROVISIONING_INFRA", "")}
+        return cls({**defaults, **options}, environ)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The state repository we work in. Raises ``Stop`` when there is none."""
+        if self._workspace is None:
+            from gitops.wiring import open_workspace
+
+            self._workspace = open_workspace(Path(self.path or "."), self.environ, remote_url="")
+        return self._workspace
+
+    def close(self) -> None:
+        """Let go of child processes."""
+        if self._workspace is not None:
+            self._workspace.close()
+
+    # --- which infra -------------------------------------------------------------------------------------
+
+    def infras(self, treeish: str) -> tuple[str, ...]:
+        """The named infra, or the one we stand in, or all of them, sorted."""
+        names = self.workspace.infra_names(treeish)
+        if self.infra:
+            if self.infra not in names and not self.workspace.has_ledger(self.infra):
+                raise Stop(Exit.NOT_FOUND, f"there is no infra '{self.infra}'", self._infra_hint(names))
+            return (self.infra,)
+        here = self.workspace.infra_of_directory(Path.cwd())
+        return (here,) if here in names else names
+
+    def one_infra(self, treeish: str, command: str) -> str:
+        """Exactly one infra for a command that changes something. Raises ``Stop`` (usage) when it is not clear which."""
+        names = self.infras(treeish)
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise Stop(Exit.NOT_FOUND, "this repository declares no infra", "'provisioning infra create NAME' makes one")
+        raise Stop(Exit.USAGE, f"'{command}' needs one infra and there are {len(names)}", f"add -i, one of: {', '.join(names)}")
+
+    def ledgers(self, offline: bool = False) -> tuple[str, ...]:
+        """The named infra, or all infras that have a ledger, sorted: for commands that read what happened."""
+        known = self.workspace.ledger_names(offline)
+        if not self.infra:
+            return known
+        if self.infra not in known:
+            raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' has no ledger: nothing was ever applied", self._infra_hint(known))
+        return (self.infra,)
+
+    @staticmethod
+    def _infra_hint(names: Sequence[str]) -> str:
+        return f"there are: {', '.join(names)}" if names else "'provisioning infra create NAME' makes one"
+
+    # --- output ------------------------------------------------------------------------------------------
+
+    def emit(self, document: Any, text: str, rows: Sequence[Sequence[str]] = ()) -> None:
+        """Print a result: the document for json and yaml, else the text (or ``rows``, first row the heads, as a table)."""
+        if self.out == "json":
+            import json
+
+            self.print(json.dumps(document, indent=2, sort_keys=False, ensure_ascii=False))
+        elif self.out == "yaml":
+            import yaml
+
+            self.print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip("\n"))
+        elif rows and self.out in ("table", "text"):
+            self.print(columns(rows))
+        elif rows and self.out == "markdown":
+            self.print(markdown_table(rows))
+        else:
+            self.print(text)
+
+    def print(self, text: str) -> None:
+        """One block of result on stdout."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """A message for the person, on stderr."""
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def color(self, stream: TextIO | None = None) -> bool:
+        """Whether to colour what goes to ``stream`` (default stdout)."""
+        return not self.no_color and (stream or sys.stdout).isatty()
+
+    def confirm(self, question: str) -> None:
+        """Ask before something changes. Raises ``Stop`` when declined, or when there is nobody to ask and no ``--yes``."""
+        if self.yes:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise Stop(Exit.USAGE, "this needs a yes and there is no terminal to ask on", "add --yes, or --check to only look")
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise Stop(Exit.FAILURE, "nothing was changed", "answer 'y' to go on")
+
+    def warn(self, problems: Sequence[Problem]) -> None:
+        """Show warnings, one per line."""
+        for problem in problems:
+            self.note(str(problem))
+
+    def show_stop(self, stop: Stop) -> None:
+        """One line per problem, then what stopped the command and what to do; as JSON on stdout when that was asked for."""
+        if self.out in ("json", "yaml"):
+            self.emit({"problems": [problem_document(p) for p in stop.problems] or [stop_document(stop)]}, "")
+        for problem in stop.problems:
+            self.note(str(problem))
+        if stop.message:
+            self.note(f"error: {stop.message}" + (f"; {stop.hint}" if stop.hint else ""))
+        if self.debug:
+            import traceback
+
+            self.note("".join(traceback.format_exception(stop)))
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """A problem as the machine-readable outputs show it."""
+    return {
+        "code": problem.code,
+        "severity": str(problem.severity),
+        "message": problem.message,
+        "hint": problem.hint,
+        "path": problem.where.path,
+        "line": problem.where.line,
+        "column": problem.where.column,
+    }
+
+
+def stop_document(stop: Stop) -> dict[str, Any]:
+    """A stop without places, in the same shape as a problem."""
+    return {
+        "code": stop.code.name.lower().replace("_", "-"),
+        "severity": "error",
+        "message": stop.message,
+        "hint": stop.hint,
+        "path": "",
+        "line": 0,
+        "column": 0,
+    }
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns, two spaces apart; the first row is the heads."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """The same rows as a Markdown table; cells cannot break out of it."""
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in cells]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])

@@ -1,0 +1,33 @@
+"""``provisioning infra``: the infras of this workspace."""
+
+from __future__ import annotations
+
+import click
+
+from gitops.cli.context import Context
+
+
+@click.group(help="Infras: create, list.")
+def infra() -> None:
+    """An infra is the unit of plan, lock, state and apply."""
+
+
+@infra.command("create", help="Write infra/NAME/main.yaml to start from; commit it yourself.")
+@click.argument("name")
+@click.option("--environment", default="dev", metavar="NAME", help="Its environment (default dev).")
+@click.option("--provider", default="local", metavar="NAME", help="Its default provider (default local).")
+@click.pass_obj
+def infra_create(context: Context, name: str, environment: str, provider: str) -> None:
+    """Never overwrites."""
+    path = context.workspace.create_infra(name, environment, provider)
+    context.emit({"infra": name, "path": path}, f"wrote {path}\nnext:\n  edit it, then: provisioning validate -i {name}\n  git add {path} && git commit && git push, then: provisioning plan -i {name}")
+
+
+@infra.command("list", help="All infras: declared, recorded, or both.")
+@click.pass_obj
+def infra_list(context: Context) -> None:
+    """One row per infra."""
+    found = context.workspace.infra_table(context.workspace.commit_of("HEAD"))
+    rows = [("INFRA", "ENVIRONMENT", "DECLARED", "RECORDED")]
+    rows += [(i["infra"], i["environment"], str(i["declared"]), str(i["recorded"])) for i in found]
+    context.emit({"infras": found}, "no infra yet; 'provisioning infra create NAME' makes one", rows if found else ())

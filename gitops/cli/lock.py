@@ -1,0 +1,78 @@
+"""``provisioning lock``: who holds an infra, and how to hold, release or break it by hand."""
+
+from __future__ import annotations
+
+import click
+
+from gitops.cli.context import Context
+from gitops.cli.durations import seconds_of
+from gitops.stops import Exit, Stop
+
+
+@click.group(help="Locks: list, show, acquire, release, break.")
+def lock() -> None:
+    """One lock per infra, kept in its ledger."""
+
+
+@lock.command("list", help="All infras and who holds them.")
+@click.pass_obj
+def lock_list(context: Context) -> None:
+    """One row per infra."""
+    rows = [("INFRA", "STATE", "KIND", "HOLDER", "TOKEN", "REASON")]
+    documents = []
+    for infra in context.ledgers():
+        held = context.workspace.ledger(infra).view().lock
+        documents.append({"infra": infra, **lock_document(held)})
+        rows.append((infra, held.state, held.kind or "-", held.holder_text() or "-", str(held.token), held.reason or "-"))
+    context.emit({"locks": documents}, "no ledger yet: nothing was ever applied", rows if documents else ())
+
+
+def lock_document(held: object) -> dict[str, object]:
+    """The lock as the machine-readable outputs show it."""
+    from gitops.ledger.lock import encode
+
+    return dict(encode(held))  # type: ignore[arg-type]
+
+
+@lock.command("show", help="One infra's lock: holder, run, queue, and how to go on.")
+@click.pass_obj
+def lock_show(context: Context) -> None:
+    """All that the lock says."""
+    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock show")
+    held = context.workspace.ledger(infra).view().lock
+    context.emit({"infra": infra, **lock_document(held)}, f"{infra}: {context.workspace.explain_lock(held)}")
+
+
+@lock.command("acquire", help="Hold an infra by hand, so that nothing else changes it.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; shown to everyone who waits.")
+@click.option("--for", "duration", default="1h", metavar="TIME", help="How long at most (default 1h, at most 24h).")
+@click.pass_obj
+def lock_acquire(context: Context, reason: str, duration: str) -> None:
+    """A hold has no lease: it ends at its expiry or when released."""
+    seconds = seconds_of(duration)
+    if not 0 < seconds <= 86400:
+        raise Stop(Exit.USAGE, f"a hold of {duration} is not possible", "choose at most 24h")
+    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock acquire")
+    context.workspace.ledger(infra).hold(reason, seconds)
+    context.note(f"{infra} is held for {duration}: {reason}; 'provisioning lock release -i {infra}' ends it")
+
+
+@lock.command("release", help="End your own hold.")
+@click.pass_obj
+def lock_release(context: Context) -> None:
+    """Only the same principal can."""
+    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock release")
+    context.workspace.ledger(infra).release_hold()
+    context.note(f"{infra} is free")
+
+
+@lock.command("break", help="Take the lock from its holder, who can then write nothing more.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def lock_break(context: Context, reason: str) -> None:
+    """For a holder that is gone for good; an ordinary dead one is taken over by itself."""
+    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock break")
+    held = context.workspace.ledger(infra).view().lock
+    context.confirm(f"Break the lock of {infra} ({context.workspace.explain_lock(held)})?")
+    context.workspace.ledger(infra).break_lock(reason)
+    context.note(f"the lock of {infra} is broken; its former holder is fenced out")

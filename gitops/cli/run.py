@@ -1,0 +1,129 @@
+"""``provisioning run``: what was executed, step by step, and how to go on with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from threading import Event
+
+import click
+
+from executors.ports import RunOptions
+from gitops.cli.apply import report
+from gitops.cli.context import Context
+from gitops.cli.durations import seconds_of
+from gitops.cli.progress import cancellation, progress
+from gitops.cli.times import moment
+from gitops.pipeline import resume_run
+from gitops.stops import Exit, Stop
+
+
+@click.group(help="Runs: list, show, logs, resume, cancel.")
+def run() -> None:
+    """A run is one execution of one plan."""
+
+
+def find(context: Context, run_id: str) -> tuple[str, object]:
+    """The infra that holds this run, and its ledger view. Raises ``Stop`` (not found)."""
+    for infra in context.ledgers():
+        view = context.workspace.ledger(infra).view()
+        if view.run(run_id) is not None:
+            return infra, view
+    raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
+
+
+@run.command("list", help="All runs, newest first.")
+@click.option("--limit", type=click.IntRange(1), default=20, metavar="N", help="At most N per infra (default 20).")
+@click.pass_obj
+def run_list(context: Context, limit: int) -> None:
+    """One row per run."""
+    rows = [("RUN", "INFRA", "STATUS", "STARTED", "BY", "PLAN", "COMMIT")]
+    documents = []
+    for infra in context.ledgers():
+        for item in context.workspace.ledger(infra).view().runs()[:limit]:
+            rows.append((item.id, infra, item.status, moment(item.started), item.actor, item.plan[:12], item.source_commit[:12]))
+            documents.append({"infra": infra, **header(item)})
+    context.emit({"runs": documents}, "no run yet", rows if documents else ())
+
+
+def header(item: object) -> dict[str, object]:
+    """A run without its plan document."""
+    fields = asdict(item)  # type: ignore[call-overload]
+    fields.pop("document", None)
+    return dict(fields)
+
+
+@run.command("show", help="One run: its plan, and how each step ended.")
+@click.argument("run_id", metavar="RUN")
+@click.pass_obj
+def run_show(context: Context, run_id: str) -> None:
+    """Header and steps."""
+    infra, view = find(context, run_id)
+    item = view.run(run_id)  # type: ignore[attr-defined]
+    steps = view.step_results(run_id)  # type: ignore[attr-defined]
+    lines = [f"run {item.id} of {infra}: {item.status}", f"started {moment(item.started)} by {item.actor} on {item.host}"]
+    lines += [f"ended   {moment(item.finished)}"] if item.finished else []
+    lines += [f"plan    {item.plan}", f"commit  {item.source_commit}", ""]
+    lines += [f"  {s.status:8} {s.action} {s.address}" + (f": {s.message}" if s.message else "") for s in steps]
+    lines += [f"  open     {i.action} {i.address} (outcome unknown)" for i in view.intents() if i.op.startswith(run_id) or item.status == "running"]  # type: ignore[attr-defined]
+    document = {"infra": infra, **header(item), "steps": [{"address": s.address, "action": s.action, "status": s.status, "message": s.message} for s in steps]}
+    context.emit(document, "\n".join(lines))
+
+
+@run.command("logs", help="What the steps of a run printed (the last 64 KiB of each, secrets removed).")
+@click.argument("run_id", metavar="RUN")
+@click.option("--step", default="", metavar="ADDRESS", help="Only this step.")
+@click.pass_obj
+def run_logs(context: Context, run_id: str, step: str) -> None:
+    """Output by step."""
+    _, view = find(context, run_id)
+    steps = [s for s in view.step_results(run_id) if not step or s.address == step]  # type: ignore[attr-defined]
+    if step and not steps:
+        raise Stop(Exit.NOT_FOUND, f"run {run_id} has no finished step '{step}'", f"'provisioning run show {run_id}' lists them")
+    blocks = [f"== {s.action} {s.address}: {s.status}" + (f"\n{s.message}" if s.message else "") + (f"\n{s.output.rstrip()}" if s.output else "") for s in steps]
+    context.emit({"run": run_id, "steps": [{"address": s.address, "status": s.status, "message": s.message, "output": s.output} for s in steps]}, "\n".join(blocks) or "no step has finished")
+
+
+@run.command("resume", help="Continue an interrupted run with the same plan, on any machine.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--lock-timeout", default="0s", metavar="TIME", help="Wait this long for the lock, such as 10m.")
+@click.option("--parallel", type=click.IntRange(1, 200), default=10, metavar="N", help="Steps at once (default 10).")
+@click.pass_obj
+def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) -> int:
+    """Unknown outcomes are asked at the provider, finished steps skipped, the rest done."""
+    infra, view = find(context, run_id)
+    item = view.run(run_id)  # type: ignore[attr-defined]
+    if item.status not in ("running", "cancelled", "failed"):
+        raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", f"'provisioning apply -i {infra}' plans afresh")
+    space = context.workspace
+    context.confirm(f"Resume run {run_id} of {infra}?")
+    ledger = space.ledger(infra)
+    with ledger.acquire("write", run_id, item.plan, "run resume", seconds_of(lock_timeout), context.note) as held, space.renewing(held):
+        planned = space.planned_of_run(held.view(), run_id)
+        with progress(context, planned.plan) as shown, cancellation(context) as cancel:
+            outcome = resume_run(space, held.view(), held, run_id, RunOptions(parallel=parallel), shown, cancel)
+    return report(context, infra, run_id, outcome)
+
+
+@run.command("cancel", help="Close an interrupted run: settle what is unknown, do nothing more of it.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--lock-timeout", default="0s", metavar="TIME", help="Wait this long for the lock, such as 10m.")
+@click.pass_obj
+def run_cancel(context: Context, run_id: str, lock_timeout: str) -> int:
+    """Ask a living run on this machine to stop; close one whose process is gone."""
+    infra, view = find(context, run_id)
+    item = view.run(run_id)  # type: ignore[attr-defined]
+    if item.status != "running":
+        raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", "there is nothing to cancel")
+    space = context.workspace
+    context.confirm(f"Cancel run {run_id} of {infra}?")
+    if space.signal_holder(view, run_id):
+        context.note(f"asked the process of run {run_id} to stop; its running steps finish and are recorded")
+        return Exit.OK
+    with space.ledger(infra).acquire("write", run_id, item.plan, "run cancel", seconds_of(lock_timeout), context.note) as held, space.renewing(held):
+        planned = space.planned_of_run(held.view(), run_id)
+        cancelled = Event()
+        cancelled.set()
+        with progress(context, planned.plan) as shown:
+            outcome = resume_run(space, held.view(), held, run_id, RunOptions(), shown, cancelled)
+    context.note(f"run {run_id} closed: {outcome.status}")
+    return Exit.OK

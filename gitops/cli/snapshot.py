@@ -1,0 +1,47 @@
+"""``provisioning snapshot``: frozen snapshots, the immutable releases one can deploy and roll back to."""
+
+from __future__ import annotations
+
+import click
+
+from gitops.cli.context import Context
+from gitops.cli.times import moment
+from gitops.stops import Exit
+
+
+@click.group(help="Frozen snapshots: list, show, verify.")
+def snapshot() -> None:
+    """'provisioning workspace freeze' makes one."""
+
+
+@snapshot.command("list", help="All frozen snapshots.")
+@click.pass_obj
+def snapshot_list(context: Context) -> None:
+    """One row per snapshot, newest first."""
+    found = context.workspace.snapshots(context.infra)
+    rows = [("VERSION", "INFRA", "ENVIRONMENT", "COMMIT", "CREATED")]
+    rows += [(s.version, s.infra, s.environment, s.source_commit[:12], moment(s.created)) for s in found]
+    context.emit({"snapshots": [s.document() for s in found]}, "no snapshot yet; 'provisioning workspace freeze' makes one", rows if found else ())
+
+
+@snapshot.command("show", help="What a snapshot holds.")
+@click.argument("version")
+@click.pass_obj
+def snapshot_show(context: Context, version: str) -> None:
+    """Its manifest."""
+    import json
+
+    found = context.workspace.snapshot(context.one_infra(context.workspace.commit_of("HEAD"), "snapshot show"), version)
+    context.emit(found.document(), json.dumps(found.document(), indent=2))
+
+
+@snapshot.command("verify", help="Recompute every hash of a snapshot.")
+@click.argument("version")
+@click.pass_obj
+def snapshot_verify(context: Context, version: str) -> int:
+    """Exit 1 when anything differs."""
+    infra = context.one_infra(context.workspace.commit_of("HEAD"), "snapshot verify")
+    findings = context.workspace.verify_snapshot(infra, version)
+    lines = [str(f) for f in findings] or [f"{infra} {version}: intact"]
+    context.emit({"infra": infra, "version": version, "findings": [str(f) for f in findings]}, "\n".join(lines))
+    return Exit.FAILURE if findings else Exit.OK

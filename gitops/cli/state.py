@@ -1,0 +1,73 @@
+"""``provisioning state``: what the ledger records, and the recorded acts of importing, forgetting and moving."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from gitops.cli.context import Context
+from gitops.stops import Exit, Stop
+
+
+@click.group(help="Recorded state: list, show, import, forget, move.")
+def state() -> None:
+    """One JSON file per resource in the ledger."""
+
+
+@state.command("list", help="All recorded resources.")
+@click.pass_obj
+def state_list(context: Context) -> None:
+    """One row per resource."""
+    rows = [("ADDRESS", "INFRA", "PROVIDER", "STATUS", "RUN")]
+    documents = []
+    for infra in context.ledgers():
+        for address, item in sorted(context.workspace.ledger(infra).view().recorded().resources.items()):
+            rows.append((address, infra, item.provider, str(item.status), item.run))
+            documents.append({"address": address, "infra": infra, "provider": item.provider, "status": str(item.status), "run": item.run})
+    context.emit({"resources": documents}, "nothing is recorded", rows if documents else ())
+
+
+@state.command("show", help="One recorded resource: declared and observed.")
+@click.argument("address")
+@click.pass_obj
+def state_show(context: Context, address: str) -> None:
+    """As the ledger has it."""
+    from gitops.ledger.tree import resource_document
+
+    for infra in context.ledgers():
+        item = context.workspace.ledger(infra).view().recorded().resources.get(address)
+        if item is not None:
+            document = resource_document(item)
+            context.emit(document, json.dumps(document, indent=2, ensure_ascii=False))
+            return
+    raise Stop(Exit.NOT_FOUND, f"'{address}' is not recorded", "'provisioning state list' shows what is")
+
+
+@state.command("import", help="Take an existing resource into the record (it must be declared).")
+@click.argument("address")
+@click.argument("external_id", metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def state_import(context: Context, address: str, external_id: str, reason: str) -> int:
+    """Reads it at the provider first; nothing is changed there."""
+    return context.workspace.state_act(context, "import", address, external_id, reason)
+
+
+@state.command("forget", help="Take a resource out of the record and leave it running.")
+@click.argument("address")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def state_forget(context: Context, address: str, reason: str) -> int:
+    """It is no longer ours."""
+    return context.workspace.state_act(context, "forget", address, "", reason)
+
+
+@state.command("move", help="Record a resource under another address (the declaration was renamed).")
+@click.argument("address", metavar="FROM")
+@click.argument("to", metavar="TO")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def state_move(context: Context, address: str, to: str, reason: str) -> int:
+    """The resource itself is not touched."""
+    return context.workspace.state_act(context, "move", address, to, reason)

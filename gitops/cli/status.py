@@ -1,0 +1,45 @@
+"""``provisioning status`` and ``output``: where things stand."""
+
+from __future__ import annotations
+
+import click
+
+from gitops.cli.context import Context
+from gitops.stops import Exit, Stop
+
+
+@click.command(help="One line per infra: lock, last run, pending changes.")
+@click.pass_obj
+def status(context: Context) -> None:
+    """Declared against recorded, and who is at work."""
+    space = context.workspace
+    commit = space.commit_of("HEAD")
+    found = [space.status_of(infra, commit) for infra in sorted({*context.infras(commit), *space.retired(())} if not context.infra else context.infras(commit))]
+    rows = [("INFRA", "ENVIRONMENT", "RESOURCES", "PENDING", "LOCK", "LAST RUN")]
+    rows += [(s["infra"], s["environment"], str(s["resources"]), s["pending"], s["lock"], s["last_run"]) for s in found]
+    context.emit({"infras": found}, "no infra yet; 'provisioning infra create NAME' makes one", rows if found else ())
+
+
+@click.command(help="Outputs of recorded resources, such as addresses and ports.")
+@click.argument("name", required=False)
+@click.pass_obj
+def output(context: Context, name: str | None) -> None:
+    """All outputs, those of one ADDRESS, or one value by ADDRESS.OUTPUT."""
+    space = context.workspace
+    values = {
+        f"{address}.{key}": value
+        for infra in context.ledgers()
+        for address, item in sorted(space.ledger(infra).view().recorded().resources.items())
+        for key, value in sorted(item.observed.items())
+        if key != "resolved"
+    }
+    if name:
+        chosen = {key: value for key, value in values.items() if key == name or key.startswith(name + ".")}
+        if not chosen:
+            raise Stop(Exit.NOT_FOUND, f"there is no output '{name}'", "'provisioning output' lists all")
+        if name in chosen and context.out == "text":
+            context.print(str(chosen[name]))
+            return
+        values = chosen
+    rows = [("OUTPUT", "VALUE"), *((key, str(value)) for key, value in values.items())]
+    context.emit({"outputs": values}, "no output", rows if values else ())

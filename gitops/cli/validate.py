@@ -1,0 +1,45 @@
+"""``provisioning validate``: all mistakes at once, with places, contacting nothing."""
+
+from __future__ import annotations
+
+import click
+
+from gitops.cli.context import Context, problem_document
+from gitops.stops import Exit
+from planners.problems import Problem, Problems, Severity
+
+
+@click.command(help="Check declarations; contacts nothing.")
+@click.option("--ref", default="", metavar="REV", help="Check this commit instead of the working tree.")
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.pass_obj
+def validate(context: Context, ref: str, strict: bool) -> int:
+    """Every problem on a line of stderr, one summary line on stdout."""
+    space = context.workspace
+    treeish = space.commit_of(ref) if ref or space.bare else space.worktree_tree()
+    names = context.infras(treeish)
+    problems: set[Problem] = set(space.check_workspace(treeish))
+    resources = 0
+    for infra in names:
+        loaded = space.check(infra, treeish)
+        if isinstance(loaded, Problems):
+            problems |= set(loaded)
+        else:
+            problems |= set(loaded.warnings)
+            resources += len(loaded.desired.resources)
+    ordered = sorted(problems)
+    errors = sum(p.severity is Severity.ERROR for p in ordered)
+    warnings = len(ordered) - errors
+    context.warn(ordered)
+    retired = [name for name in space.retired(names) if not context.infra]
+    for name in retired:
+        context.note(f"note: infra '{name}' has a ledger and no declarations; 'provisioning apply -i {name} --destroy' empties it")
+    text = f"{len(names)} infras, {resources} resources: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    document = {"infras": list(names), "resources": resources, "problems": [problem_document(p) for p in ordered]}
+    context.emit(document, text)
+    return Exit.INVALID if errors or (strict and warnings) else Exit.OK
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

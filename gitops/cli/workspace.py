@@ -1,0 +1,37 @@
+"""``provisioning workspace``: freeze a release, show what this workspace is."""
+
+from __future__ import annotations
+
+import click
+
+from gitops.cli.context import Context
+
+
+@click.group(help="The workspace: freeze, show.")
+def workspace() -> None:
+    """One state repository is one workspace."""
+
+
+@workspace.command("freeze", help="Freeze the declarations of an infra as an immutable snapshot.")
+@click.option("--version", required=True, metavar="V", help="Its name, such as 2026-11-24-prod-v1.")
+@click.option("--ref", default="", metavar="REV", help="Freeze this commit instead of HEAD.")
+@click.pass_obj
+def workspace_freeze(context: Context, version: str, ref: str) -> None:
+    """Evaluated declarations, sources and extensions under one tag; costs no copies."""
+    space = context.workspace
+    commit = space.commit_of(ref or "HEAD")
+    infra = context.one_infra(commit, "workspace freeze")
+    if context.check:
+        context.note(f"would freeze {infra} at {commit[:12]} as {version}")
+        return
+    made = space.freeze(infra, commit, version)
+    text = f"frozen {infra} at {commit[:12]} as {version}\ndeploy it: provisioning deploy -i {infra} --frozen {version}"
+    context.emit(made.document(), text)
+
+
+@workspace.command("show", help="Id, remote, environments and infras.")
+@click.pass_obj
+def workspace_show(context: Context) -> None:
+    """What workspace.yaml and the repository say."""
+    facts = context.workspace.facts()
+    context.emit(facts, "\n".join(f"{key:12} {', '.join(value) if isinstance(value, list) else value}" for key, value in facts.items()))

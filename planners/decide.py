@@ -1,0 +1,275 @@
+"""What to do about one resource: declared now, declared then, observed. Edges and sets are added by others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from planners.canonical import Json
+from planners.catalog import Catalog, KindSpec
+from planners.diff import below, change, differing, is_secret, keep_ignored, leaves, same
+from planners.expand import Expanded
+from planners.model import (
+    EMPTY,
+    Lifecycle,
+    Observation,
+    Observed,
+    Presence,
+    RecordedResource,
+    Resource,
+    Status,
+    host_of,
+    kind_of,
+)
+from planners.references import attached, current, found, of_id, remembered
+from planners.requirements import taskserv_of
+from planners.steps import Change, Create, Delete, Move, Replace, Step, Update
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that deciding looks at. ``moves``: new address -> recorded address. ``steps`` grows, requirements before dependents."""
+
+    expanded: Expanded
+    recorded: Mapping[str, RecordedResource]
+    observed: Observed
+    catalog: Catalog
+    moves: Mapping[str, str] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
+
+    def before(self, address: str) -> RecordedResource | None:
+        """The record of a resource, under its old address if it moves."""
+        return self.recorded.get(self.moves.get(address, address))
+
+    def seen(self, address: str) -> Observation | None:
+        """What the provider says of it, ``None`` when it was not read."""
+        return self.observed.get(self.moves.get(address, address))
+
+
+def spec_of(address: str, provider: str, catalog: Catalog) -> KindSpec:
+    """Which changes replace and which values are hidden, whatever implements the resource."""
+    if kind_of(address) == "taskserv":
+        spec = catalog.taskservs.get(taskserv_of(address))
+        if spec is None:
+            return KindSpec()
+        return KindSpec(frozenset(f"config.{k}" for k in spec.replace_on), frozenset(f"config.{k}" for k in spec.sensitive))
+    known = catalog.providers.get(provider)
+    return known.kinds.get(kind_of(address), KindSpec()) if known else KindSpec()
+
+
+def decide(resource: Resource, world: World) -> Step | None:
+    """The step for one declared resource, ``None`` when there is nothing to do."""
+    before, seen = world.before(resource.address), world.seen(resource.address)
+    if before is None:
+        return _create(resource, world, f"required by {resource.implied_by}" if resource.implied_by else "not there yet")
+    if seen is not None and seen.presence is Presence.ABSENT:
+        return _create(resource, world, "drift: it is gone")
+    declared = keep_ignored(resource.declared, before.declared, resource.lifecycle.ignore_changes)
+    changes = _changes(resource, before, declared, world)
+    drift = _drifted(resource, before, declared, seen, world) if seen is not None else ()
+    changes += tuple(c for c in drift if c.path not in {d.path for d in changes})
+    forced = sorted(c.path for c in changes if c.forces_replace)
+    if reason := _replaced(resource, before, forced, world):
+        lost = _host_is_remade(resource, before, world)
+        return Replace(
+            **_common(resource, reason),
+            changes=changes,
+            create_first=resource.lifecycle.create_before_destroy and not lost,
+            gone_with_host=lost,
+        )
+    reasons = tuple(_reasons(resource, before, changes, drift, seen, world))
+    # The whole comparison was made with ignored paths kept as recorded; the same values are what gets applied.
+    common = {**_common(resource, "; ".join(reasons)), "declared": declared, "changes": changes}
+    if resource.address in world.moves:
+        moved = world.moves[resource.address]
+        return Move(**{**common, "reason": "; ".join((f"moved from {moved}", *reasons))}, moved_from=moved)
+    if reasons:
+        return Update(**common)
+    if outdated := _outdated_record(resource, before):
+        return Update(**{**common, "reason": outdated}, record_only=True)
+    return None
+
+
+def _common(resource: Resource, reason: str) -> dict[str, object]:
+    return {
+        "address": resource.address,
+        "provider": resource.provider,
+        "reason": reason,
+        "declared": resource.declared,
+        "edges": resource.depends_on,
+        "lifecycle": resource.lifecycle,
+        "extension": resource.extension,
+        "implied_by": resource.implied_by,
+    }
+
+
+def _create(resource: Resource, world: World, reason: str) -> Create:
+    spec = spec_of(resource.address, resource.provider, world.catalog)
+    made = (
+        change(path, None, value, spec.sensitive, (), any(unsettled(r.address, r.output, world) for r in found(value)))
+        for path, value in sorted(leaves(resource.declared).items())
+    )
+    return Create(**_common(resource, reason), changes=tuple(made))
+
+
+def _changes(resource: Resource, before: RecordedResource, declared: Mapping[str, Json], world: World) -> tuple[Change, ...]:
+    """What the declaration asks for that the record does not say, and values behind references that moved."""
+    spec = spec_of(resource.address, resource.provider, world.catalog)
+    now, then = leaves(declared), leaves(before.declared)
+    changes = {
+        path: change(
+            path,
+            then.get(path),
+            now.get(path),
+            spec.sensitive,
+            spec.replace_on,
+            any(unsettled(r.address, r.output, world) for r in found(now.get(path))),
+        )
+        for path in differing(then, now)
+    }
+    for path, unknown in _moved_values(resource, before, declared, world):
+        if path not in changes and not below(path, resource.lifecycle.ignore_changes):
+            value = now.get(path)
+            changes[path] = change(path, value, value, spec.sensitive, spec.replace_on, unknown)
+    return tuple(changes[path] for path in sorted(changes))
+
+
+def _moved_values(
+    resource: Resource, before: RecordedResource, declared: Mapping[str, Json], world: World
+) -> Iterator[tuple[str, bool]]:
+    """(path, unknown until apply) of leaves written as before whose referent has, or will have, another value."""
+    uses = [(key, of_id(address)) for key, address in attached(resource.address, declared)]
+    if any(edge.output for edge in resource.depends_on):
+        uses += [(path, r) for path, value in leaves(declared).items() for r in found(value)]
+    was = remembered(before)
+    for path, reference in uses:
+        if unsettled(reference.address, reference.output, world):
+            yield path, True
+        elif reference.text in was and (now := current(reference, world.recorded)) is not None and now != was[reference.text]:
+            yield path, False
+
+
+def unsettled(address: str, output: str, world: World) -> bool:
+    """Whether this plan gives ``output`` of ``address`` a value that is known only after apply.
+
+    A taskserv's outputs are made of its config, so any change of it counts; a provider's outputs stay as they are
+    unless the changed key bears the output's name.
+    """
+    step = world.steps.get(address)
+    if step is None or isinstance(step, (Create, Replace)):
+        return step is not None
+    before = world.before(address)
+    if kind_of(address) == "taskserv" and (step.changes or (before and before.extension != step.extension)):
+        return True
+    return any(below(c.path, (output,)) for c in step.changes) or output in _drifted_outputs(address, world)
+
+
+def _drifted_outputs(address: str, world: World) -> tuple[str, ...]:
+    """Outputs that others refer to and that no longer are what the record says."""
+    before, seen = world.before(address), world.seen(address)
+    if before is None or seen is None or seen.presence is not Presence.PRESENT:
+        return ()
+    changed = {o for o, v in seen.outputs.items() if o in before.observed and not same(v, before.observed[o])}
+    if not changed:
+        return ()
+    wanted = {d.output for r in world.expanded.resources.values() for d in r.depends_on if d.address == address}
+    return tuple(sorted(o for o in changed if o in wanted))
+
+
+def _drifted(
+    resource: Resource, before: RecordedResource, declared: Mapping[str, Json], seen: Observation, world: World
+) -> tuple[Change, ...]:
+    """Declared leaves that the provider reads back otherwise. What nobody declared belongs to whoever made it."""
+    if seen.presence is not Presence.PRESENT:
+        return ()
+    spec = spec_of(resource.address, resource.provider, world.catalog)
+    wanted = {"power": "on", **declared} if kind_of(resource.address) == "server" else declared
+    readable = {k for k in seen.attributes if not spec.readable or k in spec.readable}
+    there = leaves(seen.attributes)
+    return tuple(
+        change(path, there.get(path), value, spec.sensitive, spec.replace_on)
+        for path, value in sorted(leaves({k: v for k, v in wanted.items() if k in readable}).items())
+        if not same(there.get(path), value) and comparable(value) and not below(path, resource.lifecycle.ignore_changes)
+    )
+
+
+def comparable(value: Json) -> bool:
+    """Whether a declared leaf is the value itself, not a reference to one."""
+    return not found(value) and not is_secret(value)
+
+
+def _host_is_remade(resource: Resource, before: RecordedResource, world: World) -> bool:
+    """Whether the server under a recorded taskserv is, or was since, made anew, and the taskserv gone with it."""
+    host = host_of(resource.address)
+    if host is None:
+        return False
+    reference = of_id(world.moves.get(host, host))
+    now, was = current(reference, world.recorded), remembered(before).get(reference.text)
+    return isinstance(world.steps.get(host), (Create, Replace)) or (now is not None and was is not None and now != was)
+
+
+def _replaced(resource: Resource, before: RecordedResource, forced: Collection[str], world: World) -> str:
+    """Why the resource must be made anew, "" when it need not."""
+    if _host_is_remade(resource, before, world):
+        return f"{host_of(resource.address)} is made anew"
+    if before.status is Status.TAINTED:
+        return "tainted: the last run left it half made"
+    if before.status is Status.DELETING:
+        return "its deletion was not finished"
+    if before.provider != resource.provider:
+        return f"provider changes from '{before.provider}' to '{resource.provider}'"
+    return f"{', '.join(forced)} cannot change in place" if forced else ""
+
+
+def _reasons(
+    resource: Resource,
+    before: RecordedResource,
+    changes: Collection[Change],
+    drift: Collection[Change],
+    seen: Observation | None,
+    world: World,
+) -> Iterator[str]:
+    """Why something is to be done outside, the most telling reason first."""
+    behind = [c for c in changes if same(c.before, c.after)]
+    if any(c not in drift and c not in behind for c in changes):
+        yield "declaration changed"
+    for moved in behind:
+        yield f"{moved.path} is known after apply" if moved.unknown else f"the value behind {moved.path} changed"
+    if before.extension != resource.extension:
+        yield "extension changed"
+    parts = [c.path for c in drift if c in changes] + [f"output {o}" for o in _drifted_outputs(resource.address, world)]
+    if seen is not None and seen.presence is Presence.PRESENT and seen.healthy is False:
+        parts.append("not healthy")
+    if parts:
+        yield f"drift: {', '.join(parts)}"
+
+
+def _outdated_record(resource: Resource, before: RecordedResource) -> str:
+    """What the record holds beside the declared value and no longer is so."""
+    parts = []
+    if {d.address for d in resource.depends_on} != set(before.depends_on):
+        parts.append("dependencies changed")
+    if settled(resource.lifecycle) != settled(before.lifecycle):
+        parts.append("lifecycle changed")
+    if resource.implied_by != before.implied_by:
+        parts.append(f"now required by {resource.implied_by}" if resource.implied_by else "now declared")
+    return "; ".join(parts)
+
+
+def settled(lifecycle: Lifecycle) -> tuple[object, ...]:
+    """What of a lifecycle still matters once it is recorded (where it once came from does not)."""
+    return lifecycle.prevent_destroy, lifecycle.create_before_destroy, lifecycle.ignore_changes
+
+
+def remove(before: RecordedResource, reason: str, gone_with_host: bool) -> Delete:
+    """The step that removes what is recorded and no longer wanted."""
+    return Delete(
+        address=before.address,
+        provider=before.provider,
+        reason=reason,
+        declared=EMPTY,
+        lifecycle=before.lifecycle,
+        extension=before.extension,
+        implied_by=before.implied_by,
+        gone_with_host=gone_with_host,
+    )
