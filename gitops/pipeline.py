@@ -1,13 +1,13 @@
 """The whole flow, from a commit to a recorded result. Read this file first.
 
-    desired  = what a commit declares            gitops.declare
-    recorded = what the last runs left           gitops.ledger
-    plan     = the ordered difference            planners.plan            (pure)
-    gate     = may this plan run?                rules, ``gate`` below    (pure)
-    lock     = one writer per infra, in Git      gitops.ledger
-    recheck  = is it still the approved plan?    planners.stale           (pure, under the lock)
-    run      = effects, each behind an intent    executors.runner
-    record   = state, results, audit: one commit per transition on the ledger
+desired  = what a commit declares            gitops.declare
+recorded = what the last runs left           gitops.ledger
+plan     = the ordered difference            planners.plan            (pure)
+gate     = may this plan run?                rules.approvals          (pure), published, budgets
+lock     = one writer per infra, in Git      gitops.ledger
+recheck  = is it still the approved plan?    planners.stale           (pure, under the lock)
+run      = effects, each behind an intent    executors.runner
+record   = state, results, audit: one commit per transition on the ledger
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from executors.ports import Outcome, Progress, RunOptions
+from gitops import sources
 from gitops.stops import Exit, Stop
-from planners.model import Presence, Recorded
-from planners.problems import Problem, Problems
+from gitops.wiring import Workspace, invalid
 from planners.steps import Notice, Options, Plan
 
 if TYPE_CHECKING:
+    from executors.ports import Outcome, Progress, RunOptions
     from gitops.declare.load import Loaded
-    from gitops.ledger.ledger import Held, View
-    from gitops.wiring import Workspace
+    from gitops.ledger.held import Held
+    from gitops.ledger.view import View
+    from planners.model import Pin
+    from planners.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What to plan. ``treeish`` is the declarations' commit or tree; ``commit`` the commit it came from ("" for a preview)."""
+    """What to plan. ``treeish``: the declarations' commit or tree; ``commit``: the commit they come from ("" for a preview)."""
 
     infra: str
     treeish: str
@@ -41,30 +43,46 @@ class Ask:
     full: bool = False
     offline: bool = False
     follow_pin: bool = True
+    frozen: bool = False
+    """The declarations are a frozen snapshot's: published by its tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from. ``loaded`` is ``None`` when the converged marker alone gave the answer."""
+    """A plan with what it was made from. ``loaded`` is ``None`` when nothing had to be read for it."""
 
     ask: Ask
     plan: Plan
     view: View
     loaded: Loaded | None
     warnings: tuple[Problem, ...] = ()
+    base: str = ""
+    """The commit a saved plan was made at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person or a rule allowed beside the plan itself."""
+    """What a person or a rule allowed beside the plan itself, and how to wait for the lock.
+
+    ``pin``: ``None`` leaves the pin, ``False`` releases it, a ``Pin`` sets it. ``lock_timeout`` in seconds.
+    """
 
     allow_deletes: int = 0
     destroy: bool = False
     reason: str = "apply"
     kind: str = "write"
     lock_timeout: float = 0.0
-    pin: object = None
-    """``None``: leave the pin; ``False``: release it; a ``Pin``: set it."""
+    pin: Pin | bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a run plays: how wide, who watches, who may stop it, and who is told of waiting."""
+
+    options: RunOptions
+    progress: Progress
+    cancel: Event
+    waiting: Callable[[str], None]
 
 
 def make_plan(space: Workspace, ask: Ask) -> Planned:
@@ -73,23 +91,35 @@ def make_plan(space: Workspace, ask: Ask) -> Planned:
     ask, notices = follow_pin(space, ask, view)
     if (known := converged(space, ask, view)) is not None:
         return Planned(ask, replace(known, notices=notices), view, None)
-    loaded = space.load(ask.infra, ask.treeish)
-    return plan_from(space, ask, view, loaded, notices)
+    return plan_from(space, ask, view, space.load(ask.infra, ask.treeish), notices)
 
 
 def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: tuple[Notice, ...] = ()) -> Planned:
     """The planning half: everything is read, now decide."""
     from planners.plan import plan
+    from planners.problems import Problems
 
     recorded = view.recorded()
-    observed, unread = space.observe(ask.infra, recorded) if ask.refresh else (None, ())
+    observed, unread = None, ()
+    if ask.refresh:
+        from executors.observe import observe
+
+        observed, unread = observe(space.tools(loaded, ask.treeish, recorded))
     made = plan(loaded.desired, recorded, observed, loaded.catalog, ask.options)
     if isinstance(made, Problems):
-        raise Stop(Exit.INVALID, f"infra '{ask.infra}' cannot be planned", "mend what is listed above", tuple(made))
+        raise invalid(ask.infra, made)
     if unread:
-        raise Stop(Exit.FAILURE, "some resources could not be read, so drift is unknown", "see above; plan without --refresh", unread)
-    made = replace(made, notices=notices + made.notices)
-    return Planned(ask, made, view, loaded, loaded.warnings)
+        raise Stop(
+            Exit.FAILURE,
+            "some resources could not be read, so what is there is unknown",
+            "mend that, or plan without --refresh",
+            unread,
+        )
+    planned = Planned(ask, replace(made, notices=notices + made.notices), view, loaded, loaded.warnings)
+    from gitops.gate import approval_notice
+
+    approval = approval_notice(space, planned)
+    return replace(planned, plan=replace(planned.plan, notices=planned.plan.notices + approval))
 
 
 def follow_pin(space: Workspace, ask: Ask, view: View) -> tuple[Ask, tuple[Notice, ...]]:
@@ -97,9 +127,12 @@ def follow_pin(space: Workspace, ask: Ask, view: View) -> tuple[Ask, tuple[Notic
     pin = view.pin
     if pin is None or not ask.follow_pin:
         return ask, ()
-    treeish, held = space.pinned(pin, ask)
-    text = f"{ask.infra} is pinned to {pin.source} ({pin.reason}): {held} changes at HEAD held back"
-    return replace(ask, treeish=treeish, commit=pin.commit), (Notice("pinned", text + "; 'deploy' releases it"),)
+    from gitops.runs import pinned_tree
+
+    held = len(sources.commits_between(space, pin.commit, ask.commit, ask.infra)) if ask.commit else 0
+    text = f"{ask.infra} is pinned to {pin.source} ({pin.reason}): {held} changes at HEAD held back; 'provisioning deploy' releases it"
+    frozen = pin.source.startswith("snapshot:")
+    return replace(ask, treeish=pinned_tree(space, ask.infra, pin), commit=pin.commit, frozen=frozen), (Notice("pinned", text),)
 
 
 def converged(space: Workspace, ask: Ask, view: View) -> Plan | None:
@@ -109,98 +142,95 @@ def converged(space: Workspace, ask: Ask, view: View) -> Plan | None:
         return None
     if marker.state != view.state_tree or marker.inputs != space.inputs(ask.infra, ask.treeish):
         return None
-    return space.plan_of_document(marker.plan)
+    from planners.document import read_plan
+
+    return read_plan(marker.plan)
 
 
-def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
-    """Everything that must hold before a plan may run. Raises ``Stop`` naming what is missing."""
-    plan, ask = planned.plan, planned.ask
-    if not ask.commit:
-        raise Stop(Exit.USAGE, "a preview of uncommitted edits cannot be applied", "commit and push them, then apply")
-    space.require_published(ask, plan.environment)
-    for notice in plan.notices:
-        if notice.code == "destroys-everything" and not consent.destroy:
-            raise Stop(Exit.USAGE, notice.message, f"add {notice.blocks} if that is what you want")
-        if notice.code == "deletion-budget" and not consent.destroy and int(notice.blocks.split()[-1]) > consent.allow_deletes:
-            raise Stop(Exit.USAGE, notice.message, f"add {notice.blocks} if that is what you want")
-    space.require_approval(planned)
+def apply(space: Workspace, planned: Planned, consent: Consent, stage: Stage) -> tuple[str, Outcome]:
+    """Gate, lock, re-check, run, record. Returns the run id and how it ended. Raises ``Stop``."""
+    from gitops.gate import gate
+    from gitops.runs import new_run_id
 
-
-def apply(
-    space: Workspace, planned: Planned, consent: Consent, options: RunOptions, progress: Progress, cancel: Event, waiting: Callable[[str], None]
-) -> tuple[str, Outcome]:
-    """Gate, lock, re-check, run, record. Returns the run id and how it ended."""
     gate(space, planned, consent)
+    run_id = new_run_id(space)
     ledger = space.ledger(planned.ask.infra)
-    run_id = space.new_run_id()
-    with ledger.acquire(consent.kind, run_id, planned.plan.id, consent.reason, consent.lock_timeout, waiting) as held:
-        with space.renewing(held):
-            settled = settle(space, planned, held, options, progress, cancel)
-            checked = recheck(space, planned, settled)
-            return run_id, carry_out(space, checked, held, run_id, consent, options, progress, cancel)
+    with ledger.acquire(consent.kind, run_id, planned.plan.id, consent.reason, consent.lock_timeout, stage.waiting) as held:
+        settle(space, held, stage)
+        checked = recheck(space, planned, held.view())
+        return run_id, carry_out(space, checked, held, run_id, consent, stage)
 
 
-def settle(space: Workspace, planned: Planned, held: Held, options: RunOptions, progress: Progress, cancel: Event) -> View:
-    """Intents a dead run left open are unknown outcomes: ask, adopt or redo, and close that run before planning afresh."""
-    view = held.view()
-    if view.open_intents:
-        progress.note(f"settling {len(view.open_intents)} open intents of an interrupted run")
-        for interrupted in view.interrupted_runs():
-            resume_run(space, view, held, interrupted.id, replace(options, settle_only=True), progress, cancel)
-        view = held.view()
-    return view
+def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
+    """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
+    with space.ledger(infra).acquire(
+        consent.kind, "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting
+    ) as held:
+        return settle(space, held, stage)
+
+
+def settle(space: Workspace, held: Held, stage: Stage) -> int:
+    """Close what dead runs left: open intents are unknown outcomes, so ask, adopt or redo. Returns how many runs were closed."""
+    runs = held.view().interrupted_runs()
+    for interrupted in runs:
+        stage.progress.note(f"closing the interrupted run {interrupted.id}: asking what became of its open steps")
+        resume(space, held, interrupted.id, replace(stage, options=replace(stage.options, settle_only=True)))
+    return len(runs)
 
 
 def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
     """What was approved is what runs: everything the plan relied on must still read the same. Raises ``Stop`` (stale)."""
     from planners.stale import moved
 
-    recorded: Recorded = view.recorded()
     loaded = planned.loaded or space.load(planned.ask.infra, planned.ask.treeish)
-    changed = moved(planned.plan, loaded.desired, recorded, loaded.catalog)
+    changed = moved(planned.plan, loaded.desired, view.recorded(), loaded.catalog)
     if changed:
+        from gitops.runs import who_moved
+
         names = ", ".join(str(item) for item in changed)
-        raise Stop(Exit.STALE, f"the plan is stale: {names}", "plan again and review it" + space.who_moved(view, changed))
+        raise Stop(
+            Exit.STALE, f"the plan is stale: {names}{who_moved(space, planned, view, changed)}", "plan again and review it"
+        )
     return replace(planned, view=view, loaded=loaded)
 
 
-def carry_out(
-    space: Workspace, planned: Planned, held: Held, run_id: str, consent: Consent, options: RunOptions, progress: Progress, cancel: Event
-) -> Outcome:
+def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, consent: Consent, stage: Stage) -> Outcome:
     """Run the plan behind the journal and close the run, however it ended."""
     from executors.runner import run
 
-    held.begin_run(space.run_record(run_id, planned))
-    outcome = Outcome("lost")
-    try:
-        outcome = run(planned.plan, space.tools(planned, held, run_id, progress), options, cancel)
-    finally:
-        if outcome.status != "lost":
-            if consent.pin is not None:
-                held.set_pin(consent.pin or None)
-            held.finish_run(run_id, outcome.status, space.converged_marker(planned, held.view(), outcome))
+    from gitops.runs import convergence, run_record
+
+    assert planned.loaded is not None  # noqa: S101  # recheck loaded it
+    held.begin_run(run_record(space, planned, run_id, consent))
+    recorded = held.view().recorded()
+    tools = space.tools(
+        planned.loaded, planned.ask.treeish, recorded, journal=held, progress=stage.progress,
+        run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit,
+    )  # fmt: skip
+    outcome = run(planned.plan, tools, stage.options, stage.cancel)
+    if outcome.status != "lost":
+        if consent.pin is not None and outcome.status == "succeeded":
+            held.set_pin(consent.pin or None)
+        held.finish_run(run_id, outcome.status, convergence(space, planned, held.view(), outcome))
     return outcome
 
 
-def resume_run(
-    space: Workspace, view: View, held: Held, run_id: str, options: RunOptions, progress: Progress, cancel: Event
-) -> Outcome:
+def resume(space: Workspace, held: Held, run_id: str, stage: Stage) -> Outcome:
     """Continue the same plan where it stopped: settle what is unknown, skip what is done, do the rest, close the run."""
     from executors.runner import run
 
-    planned = space.planned_of_run(view, run_id)
-    tools = space.tools(planned, held, run_id, progress, finished=view.finished_ops(run_id))
-    outcome = run(planned.plan, tools, options, cancel)
+    from gitops.runs import convergence, planned_of_run
+
+    view = held.view()
+    planned = planned_of_run(space, view, run_id)
+    assert planned.loaded is not None  # noqa: S101  # made so
+    tools = space.tools(
+        planned.loaded, planned.ask.treeish, view.recorded(), journal=held, progress=stage.progress,
+        run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit,
+        finished=view.finished_ops(run_id), open_intents=view.open_intents,
+    )  # fmt: skip
+    outcome = run(planned.plan, tools, stage.options, stage.cancel)
     if outcome.status != "lost":
-        held.finish_run(run_id, "settled" if options.settle_only else outcome.status, None)
+        status = "settled" if stage.options.settle_only else outcome.status
+        held.finish_run(run_id, status, convergence(space, planned, held.view(), outcome) if status == "succeeded" else None)
     return outcome
-
-
-def drifted(space: Workspace, infra: str, view: View) -> tuple[tuple[str, Presence, str], ...]:
-    """Every recorded resource whose observation differs from its record: (address, presence, detail)."""
-    from planners.drift import differences
-
-    observed, unread = space.observe(infra, view.recorded())
-    if unread:
-        raise Stop(Exit.FAILURE, "some resources could not be read, so their drift is unknown", "see above", unread)
-    return differences(view.recorded(), observed)

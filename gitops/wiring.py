@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,37 +13,37 @@ from gitops.ports import GitError
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
-    from executors.clocks import SystemClock
-    from executors.ports import Progress, Provider, Tools
+    from executors.ports import Clock, Provider, Tools
     from gitops.declare.load import Loaded
     from gitops.git.local import GitRepository
     from gitops.git.remote import GitRemote
-    from gitops.ledger.ledger import Held, Ledger, View
-    from gitops.pipeline import Ask, Planned
+    from gitops.ledger.holder import Actor
+    from gitops.ledger.ledger import Ledger
     from gitops.ports import Person
     from gitops.schema.workspace import WorkspaceConfig
-    from planners.model import Environment, Observed, Recorded
-    from planners.problems import Problem, Problems
+    from planners.catalog import ProviderSpec
+    from planners.model import Recorded
+    from planners.problems import Problems
 
-PREFIX = "refs/heads/provisioning"
-EDITS_WAIT = 0.030
-"""Seconds a plan waits at most for the look at the working tree (DESIGN section 6)."""
+REMOTE = "origin"
 
 
 def open_workspace(path: Path, environ: Mapping[str, str]) -> Workspace:
     """The state repository around ``path``. Raises ``Stop`` when there is none."""
     from gitops.git.local import open_repository
 
-    try:
-        return Workspace(path, open_repository(path), environ)
-    except GitError as error:
-        raise stop_of(error) from error
+    with git_stops():
+        return Workspace(path, open_repository(path, environ), environ)
 
 
-def stop_of(error: GitError) -> Stop:
+@contextmanager
+def git_stops() -> Iterator[None]:
     """Git's refusals as exit codes: denied is permission, a missing thing is not found, all else is failure."""
-    code = {"denied": Exit.DENIED, "missing": Exit.NOT_FOUND, "not-a-repository": Exit.NOT_FOUND, "no-identity": Exit.INVALID}
-    return Stop(code.get(error.kind, Exit.FAILURE), str(error), error.hint)
+    codes = {"denied": Exit.DENIED, "missing": Exit.NOT_FOUND, "not-a-repository": Exit.NOT_FOUND, "no-identity": Exit.INVALID}
+    try:
+        yield
+    except GitError as error:
+        raise Stop(codes.get(error.kind, Exit.FAILURE), str(error), error.hint) from error
 
 
 class Workspace:
@@ -60,3 +58,214 @@ class Workspace:
     def close(self) -> None:
         """End child processes."""
         self.repository.close()
+
+    @property
+    def bare(self) -> bool:
+        """Whether there is no working tree."""
+        return self.repository.work_tree is None
+
+    # --- folders of this machine -------------------------------------------------------------------------
+
+    def _folder(self, variable: str, otherwise: str) -> Path:
+        base = self.environ.get(variable) or str(Path(self.environ.get("HOME") or "~").expanduser() / otherwise)
+        return Path(base) / "provisioning"
+
+    @cached_property
+    def world(self) -> Path:
+        """Where ``local`` and ``fake`` keep what they make, found by every clone on this machine."""
+        return self._folder("XDG_STATE_HOME", ".local/state") / self.config.id
+
+    # --- configuration and people ------------------------------------------------------------------------
+
+    @cached_property
+    def config(self) -> WorkspaceConfig:
+        """``workspace.yaml`` at HEAD, kept by blob id so that the file is parsed once. Raises ``Stop`` (invalid)."""
+        from gitops.sources import head
+
+        return self.config_at(head(self))
+
+    def config_at(self, treeish: str) -> WorkspaceConfig:
+        """``workspace.yaml`` of one commit. Raises ``Stop`` (invalid)."""
+        from gitops import __version__
+        from gitops.schema.workspace import WorkspaceConfig, of_document
+
+        entry = self.repository.entries(treeish).get("workspace.yaml")
+        kept = self._folder("XDG_CACHE_HOME", ".cache") / "workspaces" / f"{__version__}-{entry.oid if entry else 'none'}.json"
+        try:
+            return of_document(json.loads(kept.read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError):
+            pass  # not kept yet, or unreadable: the file itself is the truth
+        from gitops.declare.load import load_workspace
+
+        loaded = load_workspace(self.repository, treeish)
+        if not isinstance(loaded, WorkspaceConfig):
+            raise Stop(Exit.INVALID, "workspace.yaml cannot be used", "mend what is listed above", tuple(loaded))
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(loaded.document()))
+        except OSError:
+            pass  # a cache that cannot be written costs time, nothing else
+        return loaded
+
+    def person(self) -> Person:
+        """Who acts, as git knows them. Raises ``Stop`` (invalid) when git does not."""
+        found = self.repository.identity()
+        if found is None:
+            hint = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
+            raise Stop(Exit.INVALID, "git does not know who you are", hint)
+        return found
+
+    @cached_property
+    def clock(self) -> Clock:
+        """This machine's clock."""
+        from executors.clocks import SystemClock
+
+        return SystemClock()
+
+    # --- the remote and the ledgers ----------------------------------------------------------------------
+
+    @cached_property
+    def remote(self) -> GitRemote:
+        """``origin``. Raises ``Stop`` (invalid) when there is none."""
+        from gitops.git.remote import GitRemote
+
+        url = self.repository.setting(f"remote.{REMOTE}.url")
+        if not url:
+            hint = f"git remote add {REMOTE} URL && git push -u {REMOTE} HEAD (a bare repository will do: git init --bare PATH)"
+            raise Stop(Exit.INVALID, f"this repository has no remote '{REMOTE}', and the ledger lives there", hint)
+        with git_stops():
+            return GitRemote(self.repository.git, self.absolute(url))
+
+    def absolute(self, url: str) -> str:
+        """A relative path as git means it: from the working tree, or the bare repository itself."""
+        if "://" in url or ":" in url.partition("/")[0] or Path(url).is_absolute():
+            return url
+        return str((self.repository.work_tree or Path(self.repository.git_dir)).joinpath(url).resolve())
+
+    def ledger(self, infra: str) -> Ledger:
+        """The ledger of one infra."""
+        if infra not in self._ledgers:
+            from gitops.git.remote import normalised
+            from gitops.ledger.ledger import Ledger
+
+            self._ledgers[infra] = Ledger(
+                self.repository,
+                self.remote,
+                infra,
+                self.config.id,
+                self.config.ledger,
+                self.clock,
+                self.actor,
+                normalised(self.remote.url),
+            )
+        return self._ledgers[infra]
+
+    def ledger_tip(self, infra: str, offline: bool) -> str:
+        """The newest commit of a ledger; as last seen when ``offline`` or in a bare clone. Raises ``Stop`` (not found)."""
+        from gitops.ledger.ledger import LOCAL, REMOTE_PREFIX
+
+        if offline or self.bare:
+            known = self.repository.local(LOCAL) | self.repository.local(REMOTE_PREFIX)
+            tips = [tip for ref, tip in known.items() if ref.endswith(f"/{infra}")]
+            if not tips:
+                raise Stop(Exit.NOT_FOUND, f"this clone has not seen the ledger of '{infra}'", "leave out --offline")
+            return tips[0]
+        return self.ledger(infra).view().tip
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who and where we are, as locks and audit entries name it."""
+        from gitops.ledger.holder import actor
+
+        return actor(self.repository.identity(), self.environ)
+
+    # --- declarations and providers ----------------------------------------------------------------------
+
+    @cached_property
+    def provider_specs(self) -> Mapping[str, ProviderSpec]:
+        """All providers this program knows."""
+        from executors.registry import provider_specs
+
+        return provider_specs()
+
+    def load(self, infra: str, treeish: str) -> Loaded:
+        """What a commit or tree declares. Raises ``Stop`` (invalid) with every mistake."""
+        from gitops.declare.load import load
+        from planners.problems import Problems
+
+        with git_stops():
+            loaded = load(self.repository, treeish, infra, self.provider_specs)
+        if isinstance(loaded, Problems):
+            raise invalid(infra, loaded)
+        return loaded
+
+    def inputs(self, infra: str, treeish: str) -> str:
+        """Digest of everything a plan of ``treeish`` is made of beside the record: tree ids and this program's version."""
+        from gitops import __version__
+        from gitops.declare.source import inputs_digest
+
+        with git_stops():
+            return f"{__version__}:{inputs_digest(self.repository, treeish, infra)}"
+
+    def tools(self, loaded: Loaded, treeish: str, recorded: Recorded, **more: object) -> Tools:
+        """What a run or an observation works with. ``more``: what only a run has (journal, progress, run id, …)."""
+        from executors.fakes import NoJournal, SilentProgress
+
+        from executors.ports import Owner, Tools
+        from executors.secrets.sops import SopsSecrets
+        from gitops.extensions import TreeExtensions
+
+        def file(path: str) -> bytes | None:
+            folder, _, name = path.rpartition("/")
+            entry = self.repository.entries(treeish, folder).get(name)
+            return self.repository.blobs([entry.oid])[entry.oid] if entry else None
+
+        secrets = SopsSecrets(file, self.environ)
+        base: dict[str, object] = {
+            "owner": Owner(self.config.id, loaded.desired.infra),
+            "providers": Providers(loaded.desired.settings, secrets, self.world),
+            "extensions": TreeExtensions(self.repository, treeish),
+            "secrets": secrets,
+            "clock": self.clock,
+            "journal": NoJournal(),
+            "progress": SilentProgress(),
+            "recorded": recorded.resources,
+            "settings": {**loaded.desired.settings, "infra": loaded.desired.infra},
+            "log_dir": str(self.world / loaded.desired.infra / "logs"),
+        }
+        return Tools(**{**base, **more})  # type: ignore[arg-type]
+
+
+def invalid(infra: str, problems: Problems) -> Stop:
+    """Declarations that cannot be planned."""
+    return Stop(Exit.INVALID, f"infra '{infra}' cannot be planned", "mend what is listed above", tuple(problems))
+
+
+class Providers(Mapping[str, "Provider"]):
+    """Providers by name, each connected when it is first asked for."""
+
+    def __init__(self, settings: Mapping[str, object], secrets: object, world: Path) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._world = world
+        self._connected: dict[str, Provider] = {}
+
+    def __getitem__(self, name: str) -> Provider:
+        from executors.registry import connect, provider_specs
+
+        if name not in self._connected:
+            if name not in provider_specs():
+                raise KeyError(name)
+            configured = self._settings.get("provider_config")
+            own = configured.get(name, {}) if isinstance(configured, Mapping) else {}
+            settings = {**own, **({"driver": self._settings["driver"]} if "driver" in self._settings else {})}
+            self._connected[name] = connect(name, settings, self._secrets, self._world)  # type: ignore[arg-type]
+        return self._connected[name]
+
+    def __iter__(self) -> Iterator[str]:
+        from executors.registry import provider_specs
+
+        return iter(provider_specs())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

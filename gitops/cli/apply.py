@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from executors.ports import RunOptions
+from gitops import sources
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
 from gitops.cli.plan import plan_all, read_plans, show
-from gitops.cli.progress import cancellation, progress
-from gitops.pipeline import Ask, Consent, Planned, apply as apply_plan, gate, make_plan
+from gitops.pipeline import Ask, Consent, Planned, make_plan
 from gitops.stops import Exit, Stop
 from planners.model import Pin
 from planners.steps import Options
+
+if TYPE_CHECKING:
+    from executors.ports import Outcome, RunOptions
+    from gitops.pipeline import Stage
+    from planners.steps import Plan
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options all three commands share."""
     for option in (
-        click.option("--allow-deletes", type=int, default=0, metavar="N", help="Allow this plan to remove up to N resources."),
+        click.option(
+            "--allow-deletes", type=click.IntRange(0), default=0, metavar="N", help="Allow this plan to remove up to N resources."
+        ),
         click.option("--parallel", type=click.IntRange(1, 200), default=10, metavar="N", help="Steps at once (default 10)."),
-        click.option("--lock-timeout", default="0s", metavar="TIME", help="Wait this long for the lock, such as 10m (default: not)."),
-        click.option("--on-failure", type=click.Choice(["stop", "continue"]), default="stop", help="What a failed step does to the rest."),
+        click.option(
+            "--lock-timeout", default="0s", metavar="TIME", help="Wait this long for the lock, such as 10m (default: not)."
+        ),
+        click.option(
+            "--on-failure", type=click.Choice(["stop", "continue"]), default="stop", help="What a failed step does to the rest."
+        ),
         click.option("--compensate", is_flag=True, help="Undo this run's steps in reverse when one fails."),
         click.option("--reason", default="", metavar="TEXT", help="Why, for the lock and the audit."),
     ):
@@ -42,30 +52,44 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--all", "everything", is_flag=True, help="Apply all infras, one after the other.")
 @run_options
 @click.pass_obj
-def apply(context: Context, planfile: str | None, ref: str, targets: tuple[str, ...], refresh: bool, destroy: bool, everything: bool, **run: Any) -> int:
+def apply(
+    context: Context,
+    planfile: str | None,
+    ref: str,
+    targets: tuple[str, ...],
+    refresh: bool,
+    destroy: bool,
+    everything: bool,
+    **run: Any,
+) -> int:
     """Plan (or read the saved plan), ask, run."""
     if planfile:
         if ref or targets or refresh or destroy:
             raise Stop(Exit.USAGE, "a saved plan already says what to do", "leave out --ref, --target, --refresh and --destroy")
         plans = saved(context, planfile)
     else:
+        if not everything:
+            context.one_infra(sources.commit_of(context.workspace, ref or "HEAD"), "apply", otherwise="or --all")
         plans = plan_all(context, ref=ref, targets=targets, refresh=refresh, destroy=destroy)
-        if len(plans) > 1 and not everything:
-            names = ", ".join(p.ask.infra for p in plans)
-            raise Stop(Exit.USAGE, f"'apply' needs one infra and there are {len(plans)}", f"add -i, one of: {names}; or --all")
-    return max((carry_out(context, p, destroy or p.plan.destroy, **run) for p in plans), default=Exit.OK)
+    return max((carry_out(context, p, **run) for p in plans), default=Exit.OK)
 
 
 def saved(context: Context, planfile: str) -> tuple[Planned, ...]:
-    """A saved plan against today's heads. The declarations it is checked against are those of HEAD, or its own commit on a detached one."""
-    planned = []
+    """A saved plan against today's heads: the declarations it is checked against are those of HEAD. Raises ``Stop`` (stale)."""
+    from gitops.pipeline import recheck
+
     space = context.workspace
+    planned = []
     for commit, plan in read_plans(context, planfile):
         if not commit:
-            raise Stop(Exit.USAGE, f"'{planfile}' previews uncommitted edits and can never be applied", "commit and push them, then plan again")
-        head = space.commit_of("HEAD")
+            raise Stop(
+                Exit.USAGE,
+                f"'{planfile}' previews uncommitted edits and can never be applied",
+                "commit and push them, then plan again",
+            )
         view = space.ledger(plan.infra).view()
-        planned.append(Planned(Ask(plan.infra, head, head, Options(plan.targets, plan.destroy)), plan, view, None))
+        ask = Ask(plan.infra, context.head, context.head, Options(plan.targets, plan.destroy))
+        planned.append(recheck(space, Planned(ask, plan, view, None, base=commit), view))
     return tuple(planned)
 
 
@@ -75,51 +99,49 @@ def saved(context: Context, planfile: str) -> tuple[Planned, ...]:
 @click.pass_obj
 def deploy(context: Context, frozen: str, **run: Any) -> int:
     """As apply, from the protected branch or a snapshot; releases or sets the pin."""
-    space = context.workspace
     if frozen:
-        infra = context.infra or context.one_infra(space.commit_of("HEAD"), "deploy")
-        snapshot = space.snapshot(infra, frozen)
-        pin = Pin(f"snapshot:{frozen}", snapshot.source_commit, run.get("reason") or "deploy --frozen")
-        ask = Ask(infra, snapshot.declarations, snapshot.source_commit, follow_pin=False)
-        return planned_towards(context, ask, pin, **run)
-    head = space.protected_head()
+        return towards_snapshot(context, "deploy", frozen, **run)
+    head = sources.protected_head(context.workspace)
     infra = context.one_infra(head, "deploy")
-    planned = make_plan(space, Ask(infra, head, head, follow_pin=False))
-    show(context, (planned,))
-    return carry_out(context, planned, False, shown=True, pin=False if planned.view.pin else None, kind="deploy", **run)
+    planned = make_plan(context.workspace, Ask(infra, head, head, follow_pin=False))
+    return carry_out(context, planned, pin=False if planned.view.pin else None, kind="deploy", **run)
 
 
 @click.command(help="Plan and apply towards an earlier snapshot or commit, and stay there.")
 @click.option("--to-snapshot", default="", metavar="VERSION", help="A frozen snapshot.")
-@click.option("--to-commit", default="", metavar="REV", help="A commit of the protected branch.")
+@click.option("--to-commit", default="", metavar="REV", help="An earlier commit.")
 @run_options
 @click.pass_obj
 def rollback(context: Context, to_snapshot: str, to_commit: str, **run: Any) -> int:
     """An ordinary plan from now to then, reviewed like any other."""
     if bool(to_snapshot) == bool(to_commit):
         raise Stop(Exit.USAGE, "say where to go back to", "give either --to-snapshot VERSION or --to-commit REV")
-    space = context.workspace
-    infra = context.infra or context.one_infra(space.commit_of("HEAD"), "rollback")
     if to_snapshot:
-        snapshot = space.snapshot(infra, to_snapshot)
-        pin = Pin(f"snapshot:{to_snapshot}", snapshot.source_commit, run.get("reason") or "rollback")
-        return planned_towards(context, Ask(infra, snapshot.declarations, snapshot.source_commit, follow_pin=False), pin, **run)
-    commit = space.commit_of(to_commit)
-    pin = Pin(f"commit:{commit}", commit, run.get("reason") or "rollback")
-    return planned_towards(context, Ask(infra, commit, commit, follow_pin=False), pin, **run)
+        return towards_snapshot(context, "rollback", to_snapshot, **run)
+    infra = context.one_infra(context.head, "rollback")
+    commit = sources.commit_of(context.workspace, to_commit)
+    pin = Pin(f"commit:{commit[:12]}", commit, run.get("reason") or "rollback")
+    planned = make_plan(context.workspace, Ask(infra, commit, commit, follow_pin=False))
+    return carry_out(context, planned, pin=pin, kind="deploy", **run)
 
 
-def planned_towards(context: Context, ask: Ask, pin: Pin, **run: Any) -> int:
-    """Plan towards a pinned tree, show it, carry it out and record the pin."""
-    planned = make_plan(context.workspace, ask)
-    show(context, (planned,))
-    return carry_out(context, planned, False, shown=True, pin=pin, kind="deploy", **run)
+def towards_snapshot(context: Context, command: str, version: str, **run: Any) -> int:
+    """Plan towards a frozen snapshot, carry it out and stay on it. The sources it was made from need not be there any more."""
+    from gitops.release import snapshot
+    from gitops.wiring import git_stops
+
+    space = context.workspace
+    with git_stops():
+        infra = context.infra or context.one_infra(context.head, command)
+        found = snapshot(space.repository, space.remote, infra, version)
+    pin = Pin(f"snapshot:{version}", found.source_commit, run.get("reason") or command)
+    ask = Ask(infra, found.declarations, found.source_commit, follow_pin=False, frozen=True)
+    return carry_out(context, make_plan(space, ask), pin=pin, kind="deploy", **run)
 
 
 def carry_out(
     context: Context,
     planned: Planned,
-    destroy: bool,
     *,
     allow_deletes: int,
     parallel: int,
@@ -127,37 +149,79 @@ def carry_out(
     on_failure: str,
     compensate: bool,
     reason: str,
-    shown: bool = False,
     pin: Pin | bool | None = None,
     kind: str = "write",
 ) -> int:
     """Show, gate, ask, run, report. Nothing is written before the answer is yes."""
-    if not shown:
-        show(context, (planned,))
-    space = context.workspace
-    if context.check:
-        return Exit.OK
-    consent = Consent(allow_deletes, destroy, reason or "apply", kind, seconds_of(lock_timeout), pin)
-    if not planned.plan.steps and not planned.view.open_intents and pin is None:
+    from executors.ports import RunOptions
+    from gitops.gate import gate
+    from gitops.pipeline import apply as apply_plan
+
+    space, timing = context.workspace, context.workspace.config.ledger
+    consent = Consent(allow_deletes, planned.plan.destroy, reason or kind, kind, seconds_of(lock_timeout), pin)
+    options = RunOptions(parallel, timing.window, on_failure, compensate, float(timing.flush_seconds))
+    if not context.check and planned.view.interrupted_runs():
+        planned = settled(context, planned, consent, options)
+    show(context, (planned,))
+    if context.check or (not planned.plan.steps and pin is None):
         return Exit.OK
     gate(space, planned, consent)
-    context.confirm(f"Apply these {len(planned.plan.steps)} steps to {planned.ask.infra}?")
-    with progress(context, planned.plan) as shown_progress, cancellation(context) as cancel:
-        options = RunOptions(parallel=parallel, on_failure=on_failure, compensate=compensate)
-        options = replace(options, window=space.timing.window)
-        run_id, outcome = apply_plan(space, planned, consent, options, shown_progress, cancel, context.note)
+    context.confirm(question(planned, pin))
+    with staged(context, planned.plan, options) as stage:
+        run_id, outcome = apply_plan(space, planned, consent, stage)
     return report(context, planned.ask.infra, run_id, outcome)
 
 
-def report(context: Context, infra: str, run_id: str, outcome: Any) -> int:
-    """One closing line on stderr: what was done, what failed, how to go on."""
+@contextmanager
+def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator[Stage]:
+    """The terminal as a stage: progress shown, signals heard."""
+    from gitops.cli.progress import cancellation, progress
+    from gitops.pipeline import Stage
+
+    with progress(context, plan) as shown, cancellation(context) as cancel:
+        yield Stage(options, shown, cancel, context.note)
+
+
+def settled(context: Context, planned: Planned, consent: Consent, options: RunOptions) -> Planned:
+    """Close the runs that died on this infra before planning afresh: what became of their open steps must be known first."""
+    from gitops.pipeline import close_interrupted, recheck
+
+    space, infra = context.workspace, planned.ask.infra
+    ids = ", ".join(r.id for r in planned.view.interrupted_runs())
+    context.confirm(
+        f"{infra} has an interrupted run ({ids}): ask what became of its open steps and close it? ('run resume' would finish it)"
+    )
+    with staged(context, None, options) as stage:
+        close_interrupted(space, infra, consent, stage)
+    if planned.base:
+        return recheck(space, planned, space.ledger(infra).view())
+    return make_plan(space, planned.ask)
+
+
+def question(planned: Planned, pin: Pin | bool | None) -> str:
+    """What a person says yes to."""
+    count, infra = len(planned.plan.steps), planned.ask.infra
+    also = "" if pin is None else f" and stay on {pin.source}" if isinstance(pin, Pin) else " and release the pin"
+    return f"Apply {'this step' if count == 1 else f'these {count} steps'} to {infra}{also}?"
+
+
+def report(context: Context, infra: str, run_id: str, outcome: Outcome) -> int:
+    """Closing lines on stderr: what was done, what failed, how to go on."""
     for address, message in outcome.failed:
         context.note(f"error: {address}: {message}")
-    context.note(f"{infra}: run {run_id} {outcome.status}: {len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.skipped)} not started")
+    counts = f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.skipped)} not started"
+    context.note(f"{infra}: run {run_id} {outcome.status}: {counts}")
     if outcome.status == "succeeded":
         return Exit.OK
     if outcome.status == "cancelled":
         context.note(f"go on with 'provisioning run resume {run_id} -i {infra}'")
         return Exit.INTERRUPTED
-    context.note(f"see 'provisioning run logs {run_id} -i {infra}'; after mending, 'provisioning apply -i {infra}' does what is left")
+    if outcome.status == "lost":
+        context.note(
+            f"what was recorded is safe; go on with 'provisioning run resume {run_id} -i {infra}' once the remote answers"
+        )
+    else:
+        context.note(
+            f"see 'provisioning run logs {run_id} -i {infra}'; after mending, 'provisioning apply -i {infra}' does what is left"
+        )
     return Exit.FAILURE

@@ -9,6 +9,7 @@ import click
 
 from gitops.cli.context import Context
 from gitops.cli.plan import show
+from gitops.inspect import moment
 from gitops.pipeline import Ask, make_plan
 from gitops.stops import Exit, Stop
 from planners.steps import Options
@@ -27,20 +28,31 @@ def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def decide(context: Context, plan_id: str, decision: str, targets: tuple[str, ...], refresh: bool, destroy: bool, team: str, reason: str) -> int:
+def decide(
+    context: Context, plan_id: str, decision: str, targets: tuple[str, ...], refresh: bool, destroy: bool, team: str, reason: str
+) -> int:
     """Recompute the plan at the protected head, show it, refuse another id, sign and push the record."""
+    from gitops.gate import record_decision
+    from gitops.sources import protected_head
+
     space = context.workspace
-    head = space.protected_head()
+    head = protected_head(space)
     made = [make_plan(space, Ask(i, head, head, Options(targets, destroy), refresh)) for i in context.infras(head)]
     same = [p for p in made if p.plan.id.startswith(plan_id) and len(plan_id) >= 8]
     if not same:
         now = ", ".join(f"{p.ask.infra}: {p.plan.id[:12]}" for p in made)
-        raise Stop(Exit.STALE, f"no plan at the protected head has the id {plan_id[:12]}", f"today's plans are {now}; plan again and review")
+        raise Stop(
+            Exit.STALE,
+            f"no plan at the protected head has the id {plan_id[:12]}",
+            f"today's plans are {now}; plan again and review",
+        )
     planned = same[0]
     show(context, (planned,))
     context.confirm(f"{decision.capitalize()} plan {planned.plan.id[:12]} of {planned.ask.infra}?")
-    record = space.add_approval(planned, decision, team, reason)
-    context.note(f"{decision}: plan {planned.plan.id[:12]} of {planned.ask.infra} by {record.principal}; valid until {record.until()}")
+    record = record_decision(space, planned, decision, team, reason)
+    context.note(
+        f"{decision}: plan {planned.plan.id[:12]} of {planned.ask.infra} by {record.principal}; valid until {moment(record.valid_until)}"
+    )
     return Exit.OK
 
 

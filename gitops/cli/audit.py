@@ -9,7 +9,7 @@ import json
 import click
 
 from gitops.cli.context import Context
-from gitops.cli.times import moment
+from gitops.inspect import moment
 from gitops.stops import Exit
 
 
@@ -65,14 +65,21 @@ def audit_export(context: Context, form: str) -> None:
 @click.pass_obj
 def audit_verify(context: Context, offline: bool) -> int:
     """Exit 1 when there is a finding."""
+    from gitops.ledger.audit import verify
+
     space = context.workspace
-    results = [(infra, *space.verify_ledger(infra, offline)) for infra in context.ledgers(offline)]
-    lines, documents, bad = [], [], 0
-    for infra, count, findings, off in results:
+    lines: list[str] = []
+    documents: list[dict[str, object]] = []
+    bad = 0
+    for infra in context.ledgers(offline):
+        checked = verify(space.repository, space.ledger_tip(infra, offline), infra, space.config.id)
+        count, findings, off = checked.transitions, checked.findings, checked.not_guaranteed
         bad += len(findings)
         verdict = "verified" if not findings else f"{len(findings)} findings"
         lines.append(f"{infra}: {count} transitions, {verdict}")
         lines += [f"  {f}" for f in findings] + [f"  not guaranteed: {g}" for g in off]
-        documents.append({"infra": infra, "transitions": count, "findings": [str(f) for f in findings], "not_guaranteed": list(off)})
+        documents.append(
+            {"infra": infra, "transitions": count, "findings": [str(f) for f in findings], "not_guaranteed": list(off)}
+        )
     context.emit({"ledgers": documents}, "\n".join(lines) or "no ledger yet: nothing was ever applied")
     return Exit.FAILURE if bad else Exit.OK

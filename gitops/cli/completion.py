@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 from gitops.cli.context import Context
 
 
-@click.command(help="Print the completion script of a shell: eval \"$(provisioning completion bash)\".")
+@click.command(help='Print the completion script of a shell: eval "$(provisioning completion bash)".')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
 def completion(context: Context, shell: str) -> None:

@@ -18,7 +18,7 @@ def config() -> None:
 @click.pass_obj
 def config_show(context: Context) -> None:
     """workspace.yaml with its defaults filled in."""
-    document = context.workspace.config_document()
+    document = context.workspace.config.document()
     context.emit(document, json.dumps(document, indent=2))
 
 

@@ -41,8 +41,15 @@ class Context:
         if self._workspace is None:
             from gitops.wiring import open_workspace
 
-            self._workspace = open_workspace(Path(self.path or "."), self.environ, remote_url="")
+            self._workspace = open_workspace(Path(self.path or "."), self.environ)
         return self._workspace
+
+    @property
+    def head(self) -> str:
+        """The commit of HEAD. Raises ``Stop`` when there is none."""
+        from gitops.sources import head
+
+        return head(self.workspace)
 
     def close(self) -> None:
         """Let go of child processes."""
@@ -53,26 +60,34 @@ class Context:
 
     def infras(self, treeish: str) -> tuple[str, ...]:
         """The named infra, or the one we stand in, or all of them, sorted."""
-        names = self.workspace.infra_names(treeish)
+        from gitops import sources
+
+        names = sources.infra_names(self.workspace, treeish)
         if self.infra:
-            if self.infra not in names and not self.workspace.has_ledger(self.infra):
+            if self.infra not in names and self.infra not in sources.ledger_names(self.workspace):
                 raise Stop(Exit.NOT_FOUND, f"there is no infra '{self.infra}'", self._infra_hint(names))
             return (self.infra,)
-        here = self.workspace.infra_of_directory(Path.cwd())
+        here = sources.infra_of_directory(self.workspace, Path.cwd())
         return (here,) if here in names else names
 
-    def one_infra(self, treeish: str, command: str) -> str:
+    def one_infra(self, treeish: str, command: str, otherwise: str = "") -> str:
         """Exactly one infra for a command that changes something. Raises ``Stop`` (usage) when it is not clear which."""
         names = self.infras(treeish)
         if len(names) == 1:
             return names[0]
         if not names:
             raise Stop(Exit.NOT_FOUND, "this repository declares no infra", "'provisioning infra create NAME' makes one")
-        raise Stop(Exit.USAGE, f"'{command}' needs one infra and there are {len(names)}", f"add -i, one of: {', '.join(names)}")
+        raise Stop(
+            Exit.USAGE,
+            f"'{command}' needs one infra and there are {len(names)}",
+            f"add -i, one of: {', '.join(names)}{'; ' * bool(otherwise)}{otherwise}",
+        )
 
     def ledgers(self, offline: bool = False) -> tuple[str, ...]:
         """The named infra, or all infras that have a ledger, sorted: for commands that read what happened."""
-        known = self.workspace.ledger_names(offline)
+        from gitops import sources
+
+        known = sources.ledger_names(self.workspace, offline)
         if not self.infra:
             return known
         if self.infra not in known:

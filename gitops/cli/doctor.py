@@ -18,5 +18,7 @@ def doctor(context: Context, probe: bool) -> int:
     found = checks(context.path or ".", context.environ, probe)
     mark = {"ok": "ok     ", "warning": "warning", "error": "error  "}
     lines = [f"{mark[c.level]} {c.name}: {c.finding}" + (f"; {c.hint}" if c.hint else "") for c in found]
-    context.emit({"checks": [{"name": c.name, "level": c.level, "finding": c.finding, "hint": c.hint} for c in found]}, "\n".join(lines))
+    context.emit(
+        {"checks": [{"name": c.name, "level": c.level, "finding": c.finding, "hint": c.hint} for c in found]}, "\n".join(lines)
+    )
     return Exit.FAILURE if any(c.level == "error" for c in found) else Exit.OK

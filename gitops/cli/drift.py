@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from gitops.cli.context import Context
-from gitops.pipeline import drifted
 from gitops.stops import Exit
 
 
@@ -14,12 +13,14 @@ from gitops.stops import Exit
 @click.pass_obj
 def drift(context: Context, detailed_exitcode: bool) -> int:
     """One row per resource that differs."""
+    from gitops.inspect import drifted
+
     rows = [("ADDRESS", "INFRA", "FOUND", "DETAIL")]
     documents = []
     for infra in context.ledgers():
-        for address, presence, detail in drifted(context.workspace, infra, context.workspace.ledger(infra).view()):
-            rows.append((address, infra, str(presence), detail))
-            documents.append({"address": address, "infra": infra, "found": str(presence), "detail": detail})
+        for found in drifted(context.workspace, infra):
+            rows.append((found.address, infra, str(found.presence), found.detail))
+            documents.append({"address": found.address, "infra": infra, "found": str(found.presence), "detail": found.detail})
     context.emit({"drift": documents}, "no drift: everything recorded is as it was left", rows if documents else ())
     if documents and context.out == "text":
         context.note("repair it: provisioning apply --refresh")

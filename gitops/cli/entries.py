@@ -37,22 +37,35 @@ def group_for(kind: str) -> click.Group:
     @entries.command("create", help=f"Add a {kind} to the declaration; commit it yourself.")
     @click.argument("name")
     @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A field of it (repeatable).")
-    @click.option("--server", "servers", multiple=True, metavar="SERVER", help="For a taskserv: the servers to bind it to (repeatable).")
+    @click.option(
+        "--server", "servers", multiple=True, metavar="SERVER", help="For a taskserv: the servers to bind it to (repeatable)."
+    )
     @click.pass_obj
     def create(context: Context, name: str, pairs: tuple[str, ...], servers: tuple[str, ...]) -> None:
-        say(context, context.workspace.add_entry(one_declared(context), PLURAL[kind], name, fields(pairs), servers, context.check))
+        from gitops.declared_edits import add_entry
+
+        say(
+            context,
+            add_entry(
+                context.workspace.repository, one_declared(context), PLURAL[kind], name, fields(pairs), servers, context.check
+            ),
+        )
 
     @entries.command("delete", help=f"Take a {kind} out of the declaration; commit it yourself.")
     @click.argument("name")
     @click.pass_obj
     def delete(context: Context, name: str) -> None:
-        say(context, context.workspace.remove_entry(one_declared(context), PLURAL[kind], name, context.check))
+        from gitops.declared_edits import remove_entry
+
+        say(context, remove_entry(context.workspace.repository, one_declared(context), PLURAL[kind], name, context.check))
 
     @entries.command("list", help=f"Declared and recorded {PLURAL[kind]}.")
     @click.pass_obj
     def show(context: Context) -> None:
+        from gitops.inspect import resource_table
+
         rows = [("ADDRESS", "INFRA", "PROVIDER", "DECLARED", "RECORDED")]
-        found = context.workspace.resource_table(context.infras(context.workspace.commit_of("HEAD")), kind)
+        found = resource_table(context.workspace, context.infras(context.head), kind)
         rows += [(r["address"], r["infra"], r["provider"], r["declared"], r["recorded"]) for r in found]
         context.emit({"resources": found}, f"no {kind}", rows if found else ())
 
@@ -61,14 +74,19 @@ def group_for(kind: str) -> click.Group:
 
 def one_declared(context: Context) -> str:
     """The infra whose working tree files are edited."""
-    return context.one_infra(context.workspace.worktree_tree(), "this")
+    from gitops.sources import worktree
+
+    return context.one_infra(worktree(context.workspace), "this")
 
 
 def say(context: Context, edited: tuple[str, str]) -> None:
     """Which file was (or would be) edited and how, and what comes next."""
     path, difference = edited
     verb = "would edit" if context.check else "edited"
-    context.emit({"path": path, "diff": difference}, f"{verb} {path}\n{difference}\nnext: provisioning validate, then git commit and push, then provisioning plan")
+    context.emit(
+        {"path": path, "diff": difference},
+        f"{verb} {path}\n{difference}\nnext: provisioning validate, then git commit and push, then provisioning plan",
+    )
 
 
 server = group_for("server")

@@ -19,15 +19,22 @@ def infra() -> None:
 @click.pass_obj
 def infra_create(context: Context, name: str, environment: str, provider: str) -> None:
     """Never overwrites."""
-    path = context.workspace.create_infra(name, environment, provider)
-    context.emit({"infra": name, "path": path}, f"wrote {path}\nnext:\n  edit it, then: provisioning validate -i {name}\n  git add {path} && git commit && git push, then: provisioning plan -i {name}")
+    from gitops.declared_edits import create_infra
+
+    path = create_infra(context.workspace.repository, name, environment, provider, context.check)
+    context.emit(
+        {"infra": name, "path": path},
+        f"wrote {path}\nnext:\n  edit it, then: provisioning validate -i {name}\n  git add {path} && git commit && git push, then: provisioning plan -i {name}",
+    )
 
 
 @infra.command("list", help="All infras: declared, recorded, or both.")
 @click.pass_obj
 def infra_list(context: Context) -> None:
     """One row per infra."""
-    found = context.workspace.infra_table(context.workspace.commit_of("HEAD"))
+    from gitops.inspect import infra_table
+
+    found = infra_table(context.workspace)
     rows = [("INFRA", "ENVIRONMENT", "DECLARED", "RECORDED")]
     rows += [(i["infra"], i["environment"], str(i["declared"]), str(i["recorded"])) for i in found]
     context.emit({"infras": found}, "no infra yet; 'provisioning infra create NAME' makes one", rows if found else ())

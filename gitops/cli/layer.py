@@ -29,8 +29,8 @@ def layer_explain(context: Context) -> None:
 @click.pass_obj
 def layer_show(context: Context) -> None:
     """One row per leaf."""
-    space = context.workspace
-    infra = context.one_infra(space.commit_of("HEAD"), "layer show")
-    found = space.origins(infra, space.commit_of("HEAD"))
+    infra = context.one_infra(context.head, "layer show")
+    loaded = context.workspace.load(infra, context.head)
+    found = [(o.key, o.layer, str(o.where)) for o in loaded.origins]
     rows = [("KEY", "LAYER", "FROM"), *found]
     context.emit({"infra": infra, "keys": [{"key": k, "layer": n, "from": w} for k, n, w in found]}, "", rows)

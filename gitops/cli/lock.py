@@ -38,9 +38,11 @@ def lock_document(held: object) -> dict[str, object]:
 @click.pass_obj
 def lock_show(context: Context) -> None:
     """All that the lock says."""
-    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock show")
+    infra = context.one_infra(context.head, "lock show")
     held = context.workspace.ledger(infra).view().lock
-    context.emit({"infra": infra, **lock_document(held)}, f"{infra}: {context.workspace.explain_lock(held)}")
+    from gitops.inspect import explain_lock
+
+    context.emit({"infra": infra, **lock_document(held)}, f"{infra}: {explain_lock(held)}")
 
 
 @lock.command("acquire", help="Hold an infra by hand, so that nothing else changes it.")
@@ -52,7 +54,7 @@ def lock_acquire(context: Context, reason: str, duration: str) -> None:
     seconds = seconds_of(duration)
     if not 0 < seconds <= 86400:
         raise Stop(Exit.USAGE, f"a hold of {duration} is not possible", "choose at most 24h")
-    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock acquire")
+    infra = context.one_infra(context.head, "lock acquire")
     context.workspace.ledger(infra).hold(reason, seconds)
     context.note(f"{infra} is held for {duration}: {reason}; 'provisioning lock release -i {infra}' ends it")
 
@@ -61,7 +63,7 @@ def lock_acquire(context: Context, reason: str, duration: str) -> None:
 @click.pass_obj
 def lock_release(context: Context) -> None:
     """Only the same principal can."""
-    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock release")
+    infra = context.one_infra(context.head, "lock release")
     context.workspace.ledger(infra).release_hold()
     context.note(f"{infra} is free")
 
@@ -71,8 +73,10 @@ def lock_release(context: Context) -> None:
 @click.pass_obj
 def lock_break(context: Context, reason: str) -> None:
     """For a holder that is gone for good; an ordinary dead one is taken over by itself."""
-    infra = context.one_infra(context.workspace.commit_of("HEAD"), "lock break")
+    infra = context.one_infra(context.head, "lock break")
     held = context.workspace.ledger(infra).view().lock
-    context.confirm(f"Break the lock of {infra} ({context.workspace.explain_lock(held)})?")
+    from gitops.inspect import explain_lock
+
+    context.confirm(f"Break the lock of {infra} ({explain_lock(held)})?")
     context.workspace.ledger(infra).break_lock(reason)
     context.note(f"the lock of {infra} is broken; its former holder is fenced out")

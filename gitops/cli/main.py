@@ -81,9 +81,7 @@ class LazyGroup(click.Group):
         with formatter.section("Global options, on either side of the command"):
             formatter.write_dl(GLOBAL_HELP)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -104,7 +102,9 @@ GLOBAL_HELP = [
 ]
 
 
-@click.group(cls=LazyGroup, add_help_option=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, add_help_option=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 def root() -> None:
     """GitOps from a Git repository alone: declare, plan, approve, apply, record, roll back."""
 
@@ -159,7 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         context.show_stop(stop)
         return stop.code
     except click.exceptions.Abort:
-        context.show_stop(Stop(Exit.INTERRUPTED, "interrupted", "nothing more is started; 'provisioning run list' shows what was"))
+        context.show_stop(
+            Stop(Exit.INTERRUPTED, "interrupted", "nothing more is started; 'provisioning run list' shows what was")
+        )
         return Exit.INTERRUPTED
     except click.ClickException as error:
         context.show_stop(Stop(Exit.USAGE, error.format_message().rstrip("."), usage_hint(error)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gitops import sources
 from gitops.cli.context import Context
 from gitops.pipeline import Ask, Planned, make_plan
 from gitops.stops import Exit, Stop
@@ -66,15 +67,14 @@ def plan_all(
     if ref and worktree:
         raise Stop(Exit.USAGE, "--ref and --worktree exclude each other", "plan either a commit or the uncommitted edits")
     space = context.workspace
-    edits = None if worktree or ref or space.bare else space.look_for_edits()
-    treeish, commit = (space.worktree_tree(), "") if worktree else (found := space.commit_of(ref or "HEAD"), found)
+    edits = None if worktree or ref or space.bare else sources.look_for_edits(space)
+    treeish, commit = (sources.worktree(space), "") if worktree else (found := sources.commit_of(space, ref or "HEAD"), found)
     names = context.infras(treeish)
     if save and len(names) > 1 and not everything:
         raise Stop(Exit.USAGE, f"--save writes one plan and there are {len(names)} infras", "add -i NAME, or --all")
     if not names:
         raise Stop(Exit.NOT_FOUND, "this repository declares no infra", "'provisioning infra create NAME' makes one")
     options = Options(targets=targets, destroy=destroy)
-    space.prefetch(names, offline)
     asks = [Ask(name, treeish, commit, options, refresh, full, offline) for name in names]
     plans = tuple(make_plan(space, ask) for ask in asks)
     return tuple(with_edits(p, edits.result()) for p in plans) if edits else plans
@@ -129,9 +129,15 @@ def read_plans(context: Context, name: str) -> tuple[tuple[str, Plan], ...]:
     """(commit, plan) pairs of a plan file, or of a plan id that a run recorded. Raises ``Stop``."""
     path = Path(name)
     if not path.is_file():
-        found = context.workspace.plan_by_id(name)
+        from gitops.inspect import plan_by_id
+
+        found = plan_by_id(context.workspace, name)
         if found is None:
-            raise Stop(Exit.NOT_FOUND, f"there is no plan file '{name}' and no run recorded a plan with that id", "make one: plan --save FILE")
+            raise Stop(
+                Exit.NOT_FOUND,
+                f"there is no plan file '{name}' and no run recorded a plan with that id",
+                "make one: plan --save FILE",
+            )
         return (found,)
     from planners.document import from_document
     from planners.problems import Problems

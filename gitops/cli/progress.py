@@ -86,10 +86,11 @@ class LiveProgress:
 
 
 @contextmanager
-def progress(context: Context, plan: Plan) -> Iterator[Progress]:
+def progress(context: Context, plan: Plan | None) -> Iterator[Progress]:
     """The progress display that fits where stderr goes."""
+    total = len(plan.steps) if plan else 0
     if not sys.stderr.isatty() or context.no_color:
-        yield PlainProgress(context, len(plan.steps))
+        yield PlainProgress(context, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -97,7 +98,7 @@ def progress(context: Context, plan: Plan) -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield LiveProgress(bar, len(plan.steps))
+        yield LiveProgress(bar, total)
 
 
 @contextmanager

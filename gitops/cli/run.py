@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from threading import Event
 
 import click
 
 from executors.ports import RunOptions
-from gitops.cli.apply import report
+from gitops.cli.apply import report, staged
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
-from gitops.cli.progress import cancellation, progress
-from gitops.cli.times import moment
-from gitops.pipeline import resume_run
+from gitops.inspect import moment
+from gitops.ledger.holder import stop_holder
+from gitops.pipeline import Consent, close_interrupted, resume
+from gitops.runs import planned_of_run
 from gitops.stops import Exit, Stop
 
 
@@ -64,8 +64,16 @@ def run_show(context: Context, run_id: str) -> None:
     lines += [f"ended   {moment(item.finished)}"] if item.finished else []
     lines += [f"plan    {item.plan}", f"commit  {item.source_commit}", ""]
     lines += [f"  {s.status:8} {s.action} {s.address}" + (f": {s.message}" if s.message else "") for s in steps]
-    lines += [f"  open     {i.action} {i.address} (outcome unknown)" for i in view.intents() if i.op.startswith(run_id) or item.status == "running"]  # type: ignore[attr-defined]
-    document = {"infra": infra, **header(item), "steps": [{"address": s.address, "action": s.action, "status": s.status, "message": s.message} for s in steps]}
+    lines += [
+        f"  open     {i.action} {i.address} (outcome unknown)"
+        for i in view.intents()
+        if i.op.startswith(run_id) or item.status == "running"
+    ]  # type: ignore[attr-defined]
+    document = {
+        "infra": infra,
+        **header(item),
+        "steps": [{"address": s.address, "action": s.action, "status": s.status, "message": s.message} for s in steps],
+    }
     context.emit(document, "\n".join(lines))
 
 
@@ -79,8 +87,19 @@ def run_logs(context: Context, run_id: str, step: str) -> None:
     steps = [s for s in view.step_results(run_id) if not step or s.address == step]  # type: ignore[attr-defined]
     if step and not steps:
         raise Stop(Exit.NOT_FOUND, f"run {run_id} has no finished step '{step}'", f"'provisioning run show {run_id}' lists them")
-    blocks = [f"== {s.action} {s.address}: {s.status}" + (f"\n{s.message}" if s.message else "") + (f"\n{s.output.rstrip()}" if s.output else "") for s in steps]
-    context.emit({"run": run_id, "steps": [{"address": s.address, "status": s.status, "message": s.message, "output": s.output} for s in steps]}, "\n".join(blocks) or "no step has finished")
+    blocks = [
+        f"== {s.action} {s.address}: {s.status}"
+        + (f"\n{s.message}" if s.message else "")
+        + (f"\n{s.output.rstrip()}" if s.output else "")
+        for s in steps
+    ]
+    context.emit(
+        {
+            "run": run_id,
+            "steps": [{"address": s.address, "status": s.status, "message": s.message, "output": s.output} for s in steps],
+        },
+        "\n".join(blocks) or "no step has finished",
+    )
 
 
 @run.command("resume", help="Continue an interrupted run with the same plan, on any machine.")
@@ -94,13 +113,17 @@ def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) 
     item = view.run(run_id)  # type: ignore[attr-defined]
     if item.status not in ("running", "cancelled", "failed"):
         raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", f"'provisioning apply -i {infra}' plans afresh")
+    newest = view.runs()[0].id  # type: ignore[attr-defined]
+    if newest != run_id:
+        raise Stop(Exit.STALE, f"run {newest} came after run {run_id}", f"'provisioning apply -i {infra}' plans afresh")
     space = context.workspace
+    plan = planned_of_run(space, view, run_id).plan  # type: ignore[arg-type]
     context.confirm(f"Resume run {run_id} of {infra}?")
-    ledger = space.ledger(infra)
-    with ledger.acquire("write", run_id, item.plan, "run resume", seconds_of(lock_timeout), context.note) as held, space.renewing(held):
-        planned = space.planned_of_run(held.view(), run_id)
-        with progress(context, planned.plan) as shown, cancellation(context) as cancel:
-            outcome = resume_run(space, held.view(), held, run_id, RunOptions(parallel=parallel), shown, cancel)
+    ledger, timing = space.ledger(infra), space.config.ledger
+    options = RunOptions(parallel, timing.window, flush_seconds=float(timing.flush_seconds))
+    with ledger.acquire("write", run_id, item.plan, "run resume", seconds_of(lock_timeout), context.note) as held:
+        with staged(context, plan, options) as stage:
+            outcome = resume(space, held, run_id, stage)
     return report(context, infra, run_id, outcome)
 
 
@@ -116,14 +139,11 @@ def run_cancel(context: Context, run_id: str, lock_timeout: str) -> int:
         raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", "there is nothing to cancel")
     space = context.workspace
     context.confirm(f"Cancel run {run_id} of {infra}?")
-    if space.signal_holder(view, run_id):
+    if stop_holder(view.lock, run_id):  # type: ignore[attr-defined]
         context.note(f"asked the process of run {run_id} to stop; its running steps finish and are recorded")
         return Exit.OK
-    with space.ledger(infra).acquire("write", run_id, item.plan, "run cancel", seconds_of(lock_timeout), context.note) as held, space.renewing(held):
-        planned = space.planned_of_run(held.view(), run_id)
-        cancelled = Event()
-        cancelled.set()
-        with progress(context, planned.plan) as shown:
-            outcome = resume_run(space, held.view(), held, run_id, RunOptions(), shown, cancelled)
-    context.note(f"run {run_id} closed: {outcome.status}")
+    consent = Consent(reason="run cancel", lock_timeout=seconds_of(lock_timeout))
+    with staged(context, None, RunOptions()) as stage:
+        close_interrupted(space, infra, consent, stage)
+    context.note(f"run {run_id} is closed; 'provisioning apply -i {infra}' does what is left")
     return Exit.OK

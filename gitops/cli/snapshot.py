@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gitops.cli.context import Context
-from gitops.cli.times import moment
+from gitops.inspect import moment
 from gitops.stops import Exit
 
 
@@ -18,10 +18,17 @@ def snapshot() -> None:
 @click.pass_obj
 def snapshot_list(context: Context) -> None:
     """One row per snapshot, newest first."""
-    found = context.workspace.snapshots(context.infra)
+    from gitops.release import snapshots
+
+    space = context.workspace
+    found = snapshots(space.repository, space.remote, context.infra)
     rows = [("VERSION", "INFRA", "ENVIRONMENT", "COMMIT", "CREATED")]
     rows += [(s.version, s.infra, s.environment, s.source_commit[:12], moment(s.created)) for s in found]
-    context.emit({"snapshots": [s.document() for s in found]}, "no snapshot yet; 'provisioning workspace freeze' makes one", rows if found else ())
+    context.emit(
+        {"snapshots": [s.document() for s in found]},
+        "no snapshot yet; 'provisioning workspace freeze' makes one",
+        rows if found else (),
+    )
 
 
 @snapshot.command("show", help="What a snapshot holds.")
@@ -31,7 +38,10 @@ def snapshot_show(context: Context, version: str) -> None:
     """Its manifest."""
     import json
 
-    found = context.workspace.snapshot(context.one_infra(context.workspace.commit_of("HEAD"), "snapshot show"), version)
+    from gitops.release import snapshot as find
+
+    space = context.workspace
+    found = find(space.repository, space.remote, context.one_infra(context.head, "snapshot show"), version)
     context.emit(found.document(), json.dumps(found.document(), indent=2))
 
 
@@ -40,8 +50,11 @@ def snapshot_show(context: Context, version: str) -> None:
 @click.pass_obj
 def snapshot_verify(context: Context, version: str) -> int:
     """Exit 1 when anything differs."""
-    infra = context.one_infra(context.workspace.commit_of("HEAD"), "snapshot verify")
-    findings = context.workspace.verify_snapshot(infra, version)
+    from gitops.release import verify_snapshot
+
+    space = context.workspace
+    infra = context.one_infra(context.head, "snapshot verify")
+    findings = verify_snapshot(space.repository, space.remote, infra, version)
     lines = [str(f) for f in findings] or [f"{infra} {version}: intact"]
     context.emit({"infra": infra, "version": version, "findings": [str(f) for f in findings]}, "\n".join(lines))
     return Exit.FAILURE if findings else Exit.OK

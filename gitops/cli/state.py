@@ -24,7 +24,9 @@ def state_list(context: Context) -> None:
     for infra in context.ledgers():
         for address, item in sorted(context.workspace.ledger(infra).view().recorded().resources.items()):
             rows.append((address, infra, item.provider, str(item.status), item.run))
-            documents.append({"address": address, "infra": infra, "provider": item.provider, "status": str(item.status), "run": item.run})
+            documents.append(
+                {"address": address, "infra": infra, "provider": item.provider, "status": str(item.status), "run": item.run}
+            )
     context.emit({"resources": documents}, "nothing is recorded", rows if documents else ())
 
 
@@ -49,18 +51,26 @@ def state_show(context: Context, address: str) -> None:
 @click.argument("external_id", metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
 @click.pass_obj
-def state_import(context: Context, address: str, external_id: str, reason: str) -> int:
+def state_import(context: Context, address: str, external_id: str, reason: str) -> None:
     """Reads it at the provider first; nothing is changed there."""
-    return context.workspace.state_act(context, "import", address, external_id, reason)
+    from gitops.state_acts import import_
+
+    infra = context.one_infra(context.head, "state import")
+    context.confirm(f"Record {address} of {infra} as {external_id}?")
+    context.note(import_(context.workspace, infra, address, external_id, reason, context.note))
 
 
 @state.command("forget", help="Take a resource out of the record and leave it running.")
 @click.argument("address")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
 @click.pass_obj
-def state_forget(context: Context, address: str, reason: str) -> int:
+def state_forget(context: Context, address: str, reason: str) -> None:
     """It is no longer ours."""
-    return context.workspace.state_act(context, "forget", address, "", reason)
+    from gitops.state_acts import forget
+
+    infra = context.one_infra(context.head, "state forget")
+    context.confirm(f"Forget {address} of {infra} and leave it running?")
+    context.note(forget(context.workspace, infra, address, reason, context.note))
 
 
 @state.command("move", help="Record a resource under another address (the declaration was renamed).")
@@ -68,6 +78,10 @@ def state_forget(context: Context, address: str, reason: str) -> int:
 @click.argument("to", metavar="TO")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
 @click.pass_obj
-def state_move(context: Context, address: str, to: str, reason: str) -> int:
+def state_move(context: Context, address: str, to: str, reason: str) -> None:
     """The resource itself is not touched."""
-    return context.workspace.state_act(context, "move", address, to, reason)
+    from gitops.state_acts import move
+
+    infra = context.one_infra(context.head, "state move")
+    context.confirm(f"Record {address} of {infra} as {to}?")
+    context.note(move(context.workspace, infra, address, to, reason, context.note))

@@ -12,9 +12,14 @@ from gitops.stops import Exit, Stop
 @click.pass_obj
 def status(context: Context) -> None:
     """Declared against recorded, and who is at work."""
+    from gitops.inspect import status_of
+    from gitops.sources import ledger_names
+
     space = context.workspace
-    commit = space.commit_of("HEAD")
-    found = [space.status_of(infra, commit) for infra in sorted({*context.infras(commit), *space.retired(())} if not context.infra else context.infras(commit))]
+    names = context.infras(context.head)
+    if not context.infra:
+        names = tuple(sorted({*names, *ledger_names(space)}))
+    found = [status_of(space, infra, context.head) for infra in names]
     rows = [("INFRA", "ENVIRONMENT", "RESOURCES", "PENDING", "LOCK", "LAST RUN")]
     rows += [(s["infra"], s["environment"], str(s["resources"]), s["pending"], s["lock"], s["last_run"]) for s in found]
     context.emit({"infras": found}, "no infra yet; 'provisioning infra create NAME' makes one", rows if found else ())
@@ -25,14 +30,9 @@ def status(context: Context) -> None:
 @click.pass_obj
 def output(context: Context, name: str | None) -> None:
     """All outputs, those of one ADDRESS, or one value by ADDRESS.OUTPUT."""
-    space = context.workspace
-    values = {
-        f"{address}.{key}": value
-        for infra in context.ledgers()
-        for address, item in sorted(space.ledger(infra).view().recorded().resources.items())
-        for key, value in sorted(item.observed.items())
-        if key != "resolved"
-    }
+    from gitops.inspect import outputs
+
+    values = outputs(context.workspace, context.ledgers())
     if name:
         chosen = {key: value for key, value in values.items() if key == name or key.startswith(name + ".")}
         if not chosen:

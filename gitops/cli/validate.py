@@ -15,13 +15,16 @@ from planners.problems import Problem, Problems, Severity
 @click.pass_obj
 def validate(context: Context, ref: str, strict: bool) -> int:
     """Every problem on a line of stderr, one summary line on stdout."""
+    from gitops import sources
+    from gitops.declare.load import check, check_shared
+
     space = context.workspace
-    treeish = space.commit_of(ref) if ref or space.bare else space.worktree_tree()
+    treeish = sources.commit_of(space, ref or "HEAD") if ref or space.bare else sources.worktree(space)
     names = context.infras(treeish)
-    problems: set[Problem] = set(space.check_workspace(treeish))
+    problems: set[Problem] = set(check_shared(space.repository, treeish))
     resources = 0
     for infra in names:
-        loaded = space.check(infra, treeish)
+        loaded = check(space.repository, treeish, infra, space.provider_specs)
         if isinstance(loaded, Problems):
             problems |= set(loaded)
         else:
@@ -31,9 +34,11 @@ def validate(context: Context, ref: str, strict: bool) -> int:
     errors = sum(p.severity is Severity.ERROR for p in ordered)
     warnings = len(ordered) - errors
     context.warn(ordered)
-    retired = [name for name in space.retired(names) if not context.infra]
+    retired = [n for n in sources.ledger_names(space, offline=True) if n not in names and not context.infra]
     for name in retired:
-        context.note(f"note: infra '{name}' has a ledger and no declarations; 'provisioning apply -i {name} --destroy' empties it")
+        context.note(
+            f"note: infra '{name}' has a ledger and no declarations; 'provisioning apply -i {name} --destroy' empties it"
+        )
     text = f"{len(names)} infras, {resources} resources: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
     document = {"infras": list(names), "resources": resources, "problems": [problem_document(p) for p in ordered]}
     context.emit(document, text)

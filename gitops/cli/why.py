@@ -12,5 +12,10 @@ from gitops.cli.context import Context
 @click.pass_obj
 def why(context: Context, address: str) -> None:
     """Read from the repository alone."""
-    rows = context.workspace.why(context.infras(context.workspace.commit_of("HEAD")), address)
-    context.emit({"address": address, "facts": [{"fact": k, "value": v} for k, v in rows]}, "\n".join([address, *(f"  {k:12} {v}" for k, v in rows)]))
+    from gitops.inspect import why as reasons
+
+    rows = reasons(context.workspace, context.infras(context.head), address)
+    context.emit(
+        {"address": address, "facts": [{"fact": k, "value": v} for k, v in rows]},
+        "\n".join([address, *(f"  {k:12} {v}" for k, v in rows)]),
+    )

@@ -18,13 +18,16 @@ def workspace() -> None:
 @click.pass_obj
 def workspace_freeze(context: Context, version: str, ref: str) -> None:
     """Evaluated declarations, sources and extensions under one tag; costs no copies."""
+    from gitops.release import freeze
+    from gitops.sources import commit_of
+
     space = context.workspace
-    commit = space.commit_of(ref or "HEAD")
+    commit = commit_of(space, ref or "HEAD")
     infra = context.one_infra(commit, "workspace freeze")
     if context.check:
         context.note(f"would freeze {infra} at {commit[:12]} as {version}")
         return
-    made = space.freeze(infra, commit, version)
+    made = freeze(space.repository, space.remote, space.load(infra, commit), commit, version, space.person(), space.clock.wall())
     text = f"frozen {infra} at {commit[:12]} as {version}\ndeploy it: provisioning deploy -i {infra} --frozen {version}"
     context.emit(made.document(), text)
 
@@ -33,5 +36,9 @@ def workspace_freeze(context: Context, version: str, ref: str) -> None:
 @click.pass_obj
 def workspace_show(context: Context) -> None:
     """What workspace.yaml and the repository say."""
-    facts = context.workspace.facts()
-    context.emit(facts, "\n".join(f"{key:12} {', '.join(value) if isinstance(value, list) else value}" for key, value in facts.items()))
+    from gitops.inspect import facts
+
+    found = facts(context.workspace)
+    context.emit(
+        found, "\n".join(f"{key:12} {', '.join(value) if isinstance(value, list) else value}" for key, value in found.items())
+    )

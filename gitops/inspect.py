@@ -1,0 +1,220 @@
+"""Questions about a workspace that change nothing: how things stand, and why a resource is as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from gitops import sources
+from gitops.stops import Exit, Stop
+from gitops.wiring import Workspace
+from planners.model import kind_of
+from planners.suggest import hint
+
+if TYPE_CHECKING:
+    from planners.drift import Drifted
+
+    from gitops.ledger.lock import Lock
+    from gitops.ledger.view import View
+    from planners.model import RecordedResource, Resource
+
+
+def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
+    """One infra in a row: environment, resources, pending steps, lock, last run."""
+    from gitops.pipeline import Ask, make_plan
+
+    view = space.ledger(infra).view()
+    row: dict[str, Any] = {
+        "infra": infra,
+        "resources": len(view.recorded().resources),
+        "lock": explain_lock(view.lock),
+        "pin": None,
+    }
+    row["pin"] = view.pin.source if view.pin else None
+    runs = view.runs()
+    row["last_run"] = f"{runs[0].id} {runs[0].status}" if runs else "-"
+    if infra not in sources.infra_names(space, commit):
+        return {**row, "environment": "-", "pending": "not declared; empty it with 'apply --destroy'"}
+    try:
+        planned = make_plan(space, Ask(infra, commit, commit))
+    except Stop as stop:
+        return {**row, "environment": "-", "pending": f"cannot be planned: {stop.message}"}
+    pending = f"{len(planned.plan.steps)} steps" if planned.plan.steps else "nothing"
+    return {**row, "environment": planned.plan.environment.name, "pending": pending}
+
+
+def explain_lock(lock: Lock) -> str:
+    """Who holds it and why, or ``free``."""
+    if not lock.holder_text():
+        return "free"
+    until = f", until {moment(lock.expires)}" if lock.expires else ""
+    return f"{lock.kind or lock.state} by {lock.holder_text()}: {lock.reason}{until}"
+
+
+def moment(unix: float) -> str:
+    """``2026-11-24T14:05:09Z``, or ``-`` for no time."""
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if unix else "-"
+
+
+def resource_table(space: Workspace, infras: Iterable[str], kind: str) -> list[dict[str, str]]:
+    """Declared and recorded resources of one kind."""
+    commit = sources.head(space)
+    rows = []
+    for infra in infras:
+        declared = space.load(infra, commit).desired.resources if infra in sources.infra_names(space, commit) else {}
+        recorded = space.ledger(infra).view().recorded().resources
+        for address in sorted({a for a in (*declared, *recorded) if kind_of(a) == kind}):
+            provider = declared[address].provider if address in declared else recorded[address].provider
+            said = "yes" if address in declared else "no"
+            kept = str(recorded[address].status) if address in recorded else "no"
+            rows.append({"address": address, "infra": infra, "provider": provider, "declared": said, "recorded": kept})
+    return rows
+
+
+def infra_table(space: Workspace) -> list[dict[str, Any]]:
+    """Every infra: declared, recorded, or both. Contacts the remote for the ledgers."""
+    commit = sources.head(space)
+    names = sources.infra_names(space, commit)
+    rows: list[dict[str, Any]] = []
+    for infra in sorted({*names, *sources.ledger_names(space)}):
+        loaded = space.load(infra, commit) if infra in names else None
+        rows.append(
+            {
+                "infra": infra,
+                "environment": loaded.desired.environment.name if loaded else "-",
+                "declared": len(loaded.desired.resources) if loaded else 0,
+                "recorded": len(space.ledger(infra).view().recorded().resources),
+            }
+        )
+    return rows
+
+
+def facts(space: Workspace) -> dict[str, Any]:
+    """What this workspace is."""
+    commit = sources.head(space)
+    environments = space.repository.entries(commit, "environments")
+    return {
+        "id": space.config.id,
+        "name": space.config.name,
+        "format": space.config.format,
+        "remote": space.remote.shown,
+        "protected": space.config.protected_branch,
+        "environments": sorted(name.rpartition(".")[0] for name in environments),
+        "infras": list(sources.infra_names(space, commit)),
+        "state": str(space.world),
+    }
+
+
+def outputs(space: Workspace, infras: Iterable[str]) -> dict[str, Any]:
+    """``address.output`` -> value of every recorded resource."""
+    return {
+        f"{address}.{key}": value
+        for infra in infras
+        for address, item in sorted(space.ledger(infra).view().recorded().resources.items())
+        for key, value in sorted(item.observed.items())
+        if key != "resolved"
+    }
+
+
+def why(space: Workspace, infras: Iterable[str], address: str) -> list[tuple[str, str]]:
+    """(fact, value) rows: the line, commit, edges, run, approval and steps behind one resource. Raises ``Stop`` (not found)."""
+    known: list[str] = []
+    for infra in infras:
+        declared = space.load(infra, sources.head(space)) if infra in sources.infra_names(space, sources.head(space)) else None
+        view = space.ledger(infra).view()
+        recorded = view.recorded().resources
+        resource = None
+        if declared is not None:
+            from planners.expand import expand
+
+            resources = expand(declared.desired, declared.catalog).resources
+            resource = resources.get(address)
+            known += resources
+        known += recorded
+        if resource is not None or address in recorded:
+            users = [
+                a
+                for a, r in (resources if declared is not None else {}).items()
+                if any(d.address == address for d in r.depends_on)
+            ]
+            return [
+                ("infra", infra),
+                *_declared(space, infra, resource, users),
+                *_recorded(space, view, address, recorded.get(address)),
+            ]
+    raise Stop(
+        Exit.NOT_FOUND,
+        f"there is no resource '{address}'",
+        hint(address, known, "'provisioning state list' shows what is recorded"),
+    )
+
+
+def _declared(space: Workspace, infra: str, resource: Resource | None, users: Iterable[str]) -> list[tuple[str, str]]:
+    if resource is None:
+        return [("declared", "no: the next plan removes it")]
+    rows = [
+        (
+            "declared",
+            f"{resource.where}" if not resource.implied_by else f"nowhere: required by {resource.implied_by} ({resource.where})",
+        )
+    ]
+    if changed := sources.last_change(space, sources.head(space), resource.where.path):
+        rows.append(("changed by", changed))
+    rows += [("needs", f"{d.address}" + (f" (uses its {d.output})" if d.output else "")) for d in resource.depends_on]
+    return rows + [("needed by", user) for user in sorted(users)]
+
+
+def _recorded(space: Workspace, view: View, address: str, record: RecordedResource | None) -> list[tuple[str, str]]:
+    if record is None:
+        return [("recorded", "no: nothing was made yet")]
+    rows = [("recorded", f"{record.status}, from commit {record.source_commit[:12]}")]
+    rows += [("observed", f"{key} = {value}") for key, value in sorted(record.observed.items()) if key != "resolved"]
+    if run := view.run(record.run):
+        rows.append(("run", f"{run.id} by {run.actor} on {run.host} at {moment(run.started)}: {run.status}"))
+        rows.append(("event", f"{run.kind}: {run.reason}"))
+        rows.append(("plan", run.plan))
+        step = next((s for s in json_steps(run.document) if s.get("address") == address), None)
+        if step is not None:
+            rows.append(("step", f"{step['action']}: {step['reason']}"))
+        rows += [("approved by", line) for line in approvals(space, view, run.plan)]
+    return rows
+
+
+def json_steps(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The steps of a plan document."""
+    return [s for s in document.get("steps", ()) if isinstance(s, Mapping)]
+
+
+def approvals(space: Workspace, view: View, plan: str) -> list[str]:
+    """Who approved a plan, and when."""
+    from gitops.approval import read
+
+    standing = read(space.repository, space.remote, view.infra, space.config.identities, offline=True)
+    return [f"{a.principal} at {moment(a.time)}" for a in standing.approvals if a.plan == plan and a.decision == "approve"]
+
+
+def plan_by_id(space: Workspace, plan_id: str) -> tuple[str, Any] | None:
+    """(source commit, plan) of a run whose plan id begins so (at least 8 digits)."""
+    from planners.document import from_document
+
+    for infra in sources.ledger_names(space) if len(plan_id) >= 8 else ():
+        for run in space.ledger(infra).view().runs():
+            if run.plan.startswith(plan_id):
+                return run.source_commit, from_document(run.document)
+    return None
+
+
+def drifted(space: Workspace, infra: str) -> tuple[Drifted, ...]:
+    """Every recorded resource that is not as it was left. Raises ``Stop`` when one could not be read."""
+    from planners.drift import differences
+
+    from executors.observe import observe
+    from gitops.runs import pinned_tree
+
+    view = space.ledger(infra).view()
+    treeish = pinned_tree(space, infra, view.pin) if view.pin else sources.head(space)
+    observed, unread = observe(space.tools(space.load(infra, treeish), treeish, view.recorded()))
+    if unread:
+        raise Stop(Exit.FAILURE, "some resources could not be read, so their drift is unknown", "see above", unread)
+    return differences(view.recorded(), observed)

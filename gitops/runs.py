@@ -1,0 +1,131 @@
+"""Runs as the ledger keeps them: what is written when one begins, and what is read back to go on with it."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from gitops import sources
+from gitops.stops import Exit, Stop
+from gitops.wiring import Workspace, git_stops
+from planners.steps import Options, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planners.stale import Moved
+
+    from executors.ports import Outcome
+    from gitops.ledger.view import Converged, RunRecord, View
+    from gitops.pipeline import Consent, Planned
+    from planners.model import Pin
+
+
+def new_run_id(space: Workspace) -> str:
+    """Sortable by time and unique: ``20261124-140509-3f9a1c``."""
+    return f"{datetime.fromtimestamp(space.clock.wall(), UTC):%Y%m%d-%H%M%S}-{token_hex(3)}"
+
+
+def run_record(space: Workspace, planned: Planned, run_id: str, consent: Consent) -> RunRecord:
+    """What is written when a run begins: the whole plan, so that any machine can finish it."""
+    from gitops.ledger.view import RunRecord
+    from planners.document import to_document
+
+    return RunRecord(
+        id=run_id,
+        infra=planned.ask.infra,
+        status="running",
+        plan=planned.plan.id,
+        document=to_document(planned.plan),
+        source_commit=planned.ask.commit,
+        treeish=planned.ask.treeish,
+        actor=space.actor.name,
+        host=socket.gethostname(),
+        reason=consent.reason,
+        kind=consent.kind,
+        pin=consent.pin,
+        started=space.clock.wall(),
+        finished=0.0,
+    )
+
+
+def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
+    """The plan a run was made of, with the declarations it came from. Raises ``Stop``."""
+    from gitops.pipeline import Ask, Planned
+    from planners.document import from_document
+    from planners.problems import Problems
+
+    found = view.run(run_id)
+    if found is None:
+        raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
+    plan = from_document(found.document)
+    if isinstance(plan, Problems):
+        raise Stop(Exit.FAILURE, f"the plan of run {run_id} cannot be read back", "see 'provisioning audit verify'", tuple(plan))
+    fetch_commit(space, found.source_commit)
+    ask = Ask(
+        found.infra,
+        found.treeish,
+        found.source_commit,
+        Options(plan.targets, plan.destroy),
+        frozen=found.treeish != found.source_commit,
+    )
+    return Planned(ask, plan, view, space.load(found.infra, found.treeish))
+
+
+def fetch_commit(space: Workspace, commit: str) -> None:
+    """Bring what another clone applied from into this one."""
+    if space.repository.resolve(commit) is None:
+        sources.protected_head(space)
+    if space.repository.resolve(commit) is None:
+        with git_stops():
+            heads = space.remote.refs(["refs/heads/*"])
+            space.remote.fetch(
+                {h: f"refs/provisioning/heads/{h.removeprefix('refs/heads/')}" for h in heads if "/provisioning/" not in h}
+            )
+
+
+def pinned_tree(space: Workspace, infra: str, pin: Pin) -> str:
+    """The tree a pin names: a snapshot's declarations or a commit. Raises ``Stop`` (not found)."""
+    kind, _, name = pin.source.partition(":")
+    if kind == "commit":
+        fetch_commit(space, pin.commit)
+        return pin.commit
+    from gitops.release import snapshot
+
+    with git_stops():
+        return snapshot(space.repository, space.remote, infra, name).declarations
+
+
+def convergence(space: Workspace, planned: Planned, view: View, outcome: Outcome) -> Converged | None:
+    """The marker of a clean apply: with these inputs and this state there is nothing to do. ``None`` when that is not so."""
+    from gitops.ledger.view import Converged
+    from planners.document import to_document
+    from planners.plan import plan
+
+    if outcome.status != "succeeded" or planned.loaded is None or planned.plan.destroy:
+        return None
+    empty = plan(planned.loaded.desired, view.recorded(), None, planned.loaded.catalog, Options())
+    if not isinstance(empty, Plan) or empty.steps:
+        return None
+    inputs = space.inputs(planned.ask.infra, planned.ask.treeish)
+    return Converged(inputs, view.state_tree, to_document(empty))
+
+
+def who_moved(space: Workspace, planned: Planned, view: View, changed: Sequence[Moved]) -> str:
+    """The commits or runs behind what moved, for the sentence that says the plan is stale."""
+    told = []
+    recorded = view.recorded().resources
+    runs = {
+        recorded[m.address].run for m in changed if m.side == "recorded" and m.address in recorded and recorded[m.address].run
+    }
+    for run_id in sorted(runs):
+        run = view.run(run_id)
+        same = " of this very plan" if run and run.plan == planned.plan.id else ""
+        told.append(f"run {run_id}{same} by {run.actor if run else 'somebody'} applied it")
+    if any(m.side != "recorded" for m in changed) and planned.base and planned.ask.commit != planned.base:
+        told += [
+            f"commit {line}" for line in sources.commits_between(space, planned.base, planned.ask.commit, planned.ask.infra)[:3]
+        ]
+    return f" ({'; '.join(told)})" if told else ""

@@ -1,0 +1,182 @@
+"""Which commit is meant: HEAD, the protected branch, the working tree, a pin; and whether others have it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from gitops.ports import GitError
+from gitops.stops import Exit, Stop
+from gitops.wiring import REMOTE, Workspace, git_stops
+from planners.model import EnvironmentClass
+
+if TYPE_CHECKING:
+    from planners.model import Environment
+
+EDITS_WAIT = 0.030
+"""Seconds a plan waits at most, beside its own work, for the look at the working tree (DESIGN section 6)."""
+TRACKING = f"refs/remotes/{REMOTE}"
+PROTECTED_CLASSES = (EnvironmentClass.STAGING, EnvironmentClass.PROD)
+
+
+def head(space: Workspace) -> str:
+    """The commit of HEAD. Raises ``Stop`` (not found) when nothing is committed yet."""
+    found = space.repository.resolve("HEAD")
+    if found is None:
+        raise Stop(
+            Exit.NOT_FOUND, "this repository has no commit yet", "'provisioning init .' fills it, or commit something first"
+        )
+    return found
+
+
+def commit_of(space: Workspace, revision: str) -> str:
+    """The commit a person named. Raises ``Stop`` (not found)."""
+    if revision == "HEAD":
+        return head(space)
+    with git_stops():
+        found = space.repository.resolve(revision)
+    if found is None:
+        raise Stop(Exit.NOT_FOUND, f"there is no commit '{revision}' in this clone", "git fetch, or name another commit")
+    return found
+
+
+def protected_head(space: Workspace) -> str:
+    """The protected branch's head, fetched. Raises ``Stop`` (not found, failure)."""
+    branch = space.config.protected_branch
+    with git_stops():
+        landed = space.remote.fetch({f"refs/heads/{branch}": f"{TRACKING}/{branch}"})
+    if not landed:
+        raise Stop(Exit.NOT_FOUND, f"the remote has no branch '{branch}'", f"git push -u {REMOTE} HEAD:{branch}")
+    return next(iter(landed.values()))
+
+
+def infra_names(space: Workspace, treeish: str) -> tuple[str, ...]:
+    """The infras a commit or tree declares, sorted."""
+    from gitops.declare.source import infras
+
+    with git_stops():
+        return infras(space.repository, treeish)
+
+
+def infra_of_directory(space: Workspace, folder: Path) -> str:
+    """The infra whose folder ``folder`` is in, "" for none."""
+    from gitops.git.worktree import inside
+
+    parts = inside(space.repository, folder).split("/")
+    return parts[1] if len(parts) > 1 and parts[0] == "infra" else ""
+
+
+def worktree(space: Workspace) -> str:
+    """The working tree, uncommitted edits and all, as a tree id. Raises ``Stop``."""
+    from gitops.git.worktree import worktree_tree
+
+    with git_stops():
+        return worktree_tree(space.repository)
+
+
+class Edits:
+    """A look at the working tree that goes on beside other work."""
+
+    def __init__(self, look: Callable[[], Sequence[str]]) -> None:
+        self._found: Sequence[str] | None = None
+
+        def run() -> None:
+            try:
+                self._found = look()
+            except GitError:
+                self._found = None
+
+        self._thread = Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def result(self) -> Sequence[str] | None:
+        """Changed paths; ``None`` when it did not answer in time."""
+        self._thread.join(EDITS_WAIT)
+        return None if self._thread.is_alive() else self._found
+
+
+def look_for_edits(space: Workspace) -> Edits:
+    """Begin to look for uncommitted edits."""
+    from gitops.git.worktree import uncommitted
+
+    return Edits(lambda: uncommitted(space.repository))
+
+
+def require_published(space: Workspace, commit: str, environment: Environment) -> None:
+    """Others must have what is applied: for staging and prod on the protected branch, else on any. Raises ``Stop`` (failure)."""
+    branch = space.config.protected_branch
+    protected = protected_head(space)
+    if contains(space, protected, commit):
+        return
+    if environment.class_ in PROTECTED_CLASSES:
+        message = f"commit {commit[:12]} is not on '{branch}', and environment '{environment.name}' applies from there only"
+        raise Stop(Exit.FAILURE, message, f"merge it into {branch} first")
+    with git_stops():
+        heads = space.remote.refs(["refs/heads/*"])
+        others = {
+            ref: f"refs/provisioning/heads/{ref.removeprefix('refs/heads/')}" for ref in heads if "/provisioning/" not in ref
+        }
+        if commit in heads.values():
+            return
+        landed = space.remote.fetch(others)
+    if not any(contains(space, tip, commit) for tip in landed.values()):
+        raise Stop(
+            Exit.FAILURE,
+            f"commit {commit[:12]} is not on the remote: nobody else could finish or review this",
+            f"git push {REMOTE} HEAD",
+        )
+
+
+def contains(space: Workspace, tip: str, commit: str) -> bool:
+    """Whether ``tip`` has ``commit`` in its history."""
+    with git_stops():
+        return space.repository.contains(tip, commit)
+
+
+def commits_between(space: Workspace, old: str, new: str, infra: str) -> list[str]:
+    """One line per commit after ``old`` up to ``new`` that changed what ``infra`` is made of, newest first (at most 1,000 looked at)."""
+    from gitops.declare.source import inputs_digest
+
+    with git_stops():
+        chain = space.repository.history(new, stop=old, limit=1000)
+        found = []
+        for commit in chain:
+            before = commit.parents[0] if commit.parents else ""
+            if not before or inputs_digest(space.repository, commit.oid, infra) != inputs_digest(space.repository, before, infra):
+                found.append(
+                    f"{commit.oid[:12]} {commit.message.splitlines()[0] if commit.message else ''} ({commit.author.name})"
+                )
+    return found
+
+
+def last_change(space: Workspace, commit: str, path: str) -> str:
+    """The newest commit (of the last 1,000) that changed the file ``path``, as one line; "" when none did."""
+    folder, _, name = path.rpartition("/")
+
+    def oid(at: str) -> str | None:
+        entry = space.repository.entries(at, folder).get(name)
+        return entry.oid if entry else None
+
+    try:
+        for item in space.repository.history(commit, limit=1000):
+            if not item.parents or oid(item.oid) != oid(item.parents[0]):
+                when = datetime.fromtimestamp(item.author.time, UTC).strftime("%Y-%m-%d")
+                return f"{item.oid[:12]} {item.message.splitlines()[0] if item.message else ''} ({item.author.name}, {when})"
+    except GitError:
+        pass  # a shallow clone ends before the answer: nobody needs it to go on
+    return ""
+
+
+def ledger_names(space: Workspace, offline: bool = False) -> tuple[str, ...]:
+    """Infras that have a ledger, at the remote or (offline, or in a bare clone without one) as last seen."""
+    from gitops.ledger.ledger import LOCAL, REMOTE_PREFIX
+
+    with git_stops():
+        if offline:
+            found: Mapping[str, str] = space.repository.local(LOCAL)
+            return tuple(sorted(ref.removeprefix(f"{LOCAL}/") for ref in found))
+        found = space.remote.refs([f"{REMOTE_PREFIX}/*"])
+    return tuple(sorted(ref.removeprefix(f"{REMOTE_PREFIX}/") for ref in found))

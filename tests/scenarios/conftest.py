@@ -1,0 +1,146 @@
+"""A person at a machine: a home of their own, git, and the real program in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIMIT = 120
+"""Seconds any one command may take."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as one JSON document."""
+        return json.loads(self.out)
+
+    @property
+    def last(self) -> str:
+        """The last line a person sees."""
+        return self.err.strip().splitlines()[-1] if self.err.strip() else ""
+
+
+@dataclass
+class Desk:
+    """One person's machine. ``repo`` is where commands run unless told otherwise."""
+
+    home: Path
+    repo: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def env(self, more: Mapping[str, str] = {}) -> dict[str, str]:  # read only
+        base = {
+            k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "PYTHONSAFEPATH", "PYTHONPATH", "VIRTUAL_ENV")
+        }
+        own = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "XDG_CACHE_HOME": str(self.home / "cache")}
+        return {**base, **own, **self.environ, **more}
+
+    def start(self, *argv: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
+        """The program, running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gitops", *argv],
+            cwd=cwd or self.repo,
+            env=self.env(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *argv: str, code: int | None = 0, cwd: Path | None = None, **env: str) -> Ran:
+        """Run the program to its end; it must end with ``code`` (``None``: any)."""
+        process = self.start(*argv, cwd=cwd, **env)
+        out, err = process.communicate(timeout=LIMIT)
+        assert "Traceback" not in err, err
+        assert code is None or process.returncode == code, f"{argv} ended with {process.returncode}:\n{out}\n{err}"
+        return Ran(process.returncode, out, err)
+
+    def git(self, *argv: str, cwd: Path | None = None) -> str:
+        """Git as this person runs it."""
+        done = subprocess.run(
+            ["git", *argv], cwd=cwd or self.repo, env=self.env(), capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+        assert done.returncode == 0, f"git {argv}: {done.stderr}"
+        return done.stdout.strip()
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of the repository."""
+        target = self.repo / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def commit(self, files: Mapping[str, str | None], message: str = "change", push: bool = True) -> str:
+        """Write (``None``: remove) files, commit, push; returns the commit id."""
+        for path, text in files.items():
+            if text is None:
+                (self.repo / path).unlink()
+            else:
+                self.write(path, text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        if push:
+            self.git("push", "--quiet", "origin", "HEAD")
+        return self.git("rev-parse", "HEAD")
+
+
+def new_home(folder: Path, name: str = "Ada Example", mail: str = "ada@example.org") -> Path:
+    """A home with a git identity and nothing else."""
+    folder.mkdir(parents=True)
+    text = f"[user]\n\tname = {name}\n\temail = {mail}\n[init]\n\tdefaultBranch = main\n[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n"
+    (folder / ".gitconfig").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A person with a home and an empty folder."""
+    (tmp_path / "here").mkdir()
+    return Desk(new_home(tmp_path / "home"), tmp_path / "here")
+
+
+FAKE = """\
+settings: {provider: fake}
+networks: {private: {cidr: 10.0.0.0/24}}
+servers:
+  web-01: {cpu_cores: 2, memory_gb: 4, networks: [private]}
+  web-02: {cpu_cores: 2, memory_gb: 4, networks: [private]}
+  db-01: {cpu_cores: 4, memory_gb: 8, networks: [private]}
+"""
+
+
+def bare(path: Path, desk: Desk) -> Path:
+    """A bare repository."""
+    desk.git("init", "--quiet", "--bare", "--initial-branch=main", str(path), cwd=desk.home)
+    return path
+
+
+@pytest.fixture
+def office(desk: Desk, tmp_path: Path) -> Desk:
+    """A workspace with one pushed infra ``shop`` on the fake provider; its remote is ``remote.git`` beside it."""
+    remote = bare(tmp_path / "remote.git", desk)
+    desk.repo = tmp_path / "estate"
+    desk("init", str(desk.repo), "--empty", "--remote", str(remote), cwd=tmp_path)
+    desk.commit({"infra/shop/main.yaml": FAKE}, "declare the shop")
+    return desk
+
+
+def clone(desk: Desk, where: Path, url: str = "") -> Desk:
+    """Another clone on the same machine."""
+    desk.git("clone", "--quiet", url or desk.git("remote", "get-url", "origin"), str(where), cwd=desk.home)
+    return Desk(desk.home, where, desk.environ)
