@@ -92,7 +92,10 @@ class Completed:
 
 
 class Machine(Protocol):
-    """A way to act on one server: run an argument list, place files, supervise a process."""
+    """A way to act on one server: run an argument list, place files, supervise a process.
+
+    Paths are relative to the server's root. The address is an output of the server, not of its machine.
+    """
 
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] = ..., stdin: bytes = b"", cwd: str = "", timeout: float = 20.0
@@ -109,7 +112,10 @@ class Machine(Protocol):
         """Remove a file or folder; nothing there is fine."""
 
     def start(self, service: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "") -> None:
-        """Have ``service`` supervised with this command; the same command again is a no-op, another one restarts it."""
+        """Have ``service`` supervised with this command; the same command again is a no-op, another one restarts it.
+
+        What it prints goes to ``var/log/<service>.log``.
+        """
 
     def stop(self, service: str) -> None:
         """Stop and forget ``service``; not there is fine."""
@@ -117,8 +123,8 @@ class Machine(Protocol):
     def state(self, service: str) -> str:
         """``running``, ``stopped``, ``failed`` or ``absent``."""
 
-    def address(self) -> str:
-        """The address on which services of this server are reached, such as ``127.0.0.1``."""
+    def port(self, name: str) -> int:
+        """A port for ``name`` to listen on: one that nobody else was given, the same at every call."""
 
 
 class Provider(Protocol):
