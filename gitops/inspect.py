@@ -140,7 +140,7 @@ def why(space: Workspace, infras: Iterable[str], address: str) -> list[tuple[str
             ]
             return [
                 ("infra", infra),
-                *_declared(space, infra, resource, users),
+                *_declared(space, resource, users),
                 *_recorded(space, view, address, recorded.get(address)),
             ]
     raise Stop(
@@ -150,7 +150,7 @@ def why(space: Workspace, infras: Iterable[str], address: str) -> list[tuple[str
     )
 
 
-def _declared(space: Workspace, infra: str, resource: Resource | None, users: Iterable[str]) -> list[tuple[str, str]]:
+def _declared(space: Workspace, resource: Resource | None, users: Iterable[str]) -> list[tuple[str, str]]:
     if resource is None:
         return [("declared", "no: the next plan removes it")]
     rows = [

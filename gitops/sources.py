@@ -137,7 +137,10 @@ def contains(space: Workspace, tip: str, commit: str) -> bool:
 
 
 def commits_between(space: Workspace, old: str, new: str, infra: str) -> list[str]:
-    """One line per commit after ``old`` up to ``new`` that changed what ``infra`` is made of, newest first (at most 1,000 looked at)."""
+    """One line per commit after ``old`` up to ``new`` that changed what ``infra`` is made of, newest first.
+
+    At most 1,000 are looked at.
+    """
     from gitops.declare.source import inputs_digest
 
     with git_stops():

@@ -39,8 +39,8 @@ def import_(space: Workspace, infra: str, address: str, external_id: str, reason
         if address in recorded.resources:
             raise Stop(Exit.USAGE, f"'{address}' is recorded already", "'provisioning state forget' lets it go first")
         bare = RecordedResource(
-            address, resource.provider, resource.declared, {"id": external_id}, tuple(sorted({d.address for d in resource.depends_on})),
-            resource.lifecycle, resource.extension, source_commit=commit,
+            address, resource.provider, resource.declared, {"id": external_id},
+            tuple(sorted({d.address for d in resource.depends_on})), resource.lifecycle, resource.extension, source_commit=commit,
         )  # fmt: skip
         tools = space.tools(loaded, commit, recorded)
         try:

@@ -50,9 +50,8 @@ def decide(
     show(context, (planned,))
     context.confirm(f"{decision.capitalize()} plan {planned.plan.id[:12]} of {planned.ask.infra}?")
     record = record_decision(space, planned, decision, team, reason)
-    context.note(
-        f"{decision}: plan {planned.plan.id[:12]} of {planned.ask.infra} by {record.principal}; valid until {moment(record.valid_until)}"
-    )
+    said = f"{decision}: plan {planned.plan.id[:12]} of {planned.ask.infra} by {record.principal}"
+    context.note(f"{said}; valid until {moment(record.valid_until)}")
     return Exit.OK
 
 

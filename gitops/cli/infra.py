@@ -22,10 +22,11 @@ def infra_create(context: Context, name: str, environment: str, provider: str) -
     from gitops.declared_edits import create_infra
 
     path = create_infra(context.workspace.repository, name, environment, provider, context.check)
-    context.emit(
-        {"infra": name, "path": path},
-        f"wrote {path}\nnext:\n  edit it, then: provisioning validate -i {name}\n  git add {path} && git commit && git push, then: provisioning plan -i {name}",
+    text = (
+        f"wrote {path}\nnext:\n  edit it, then: provisioning validate -i {name}\n"
+        f"  git add {path} && git commit && git push, then: provisioning plan -i {name}"
     )
+    context.emit({"infra": name, "path": path}, text)
 
 
 @infra.command("list", help="All infras: declared, recorded, or both.")

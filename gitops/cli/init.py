@@ -27,5 +27,6 @@ def init(context: Context, directory: str, template: str, remote: str, empty: bo
     following += ["git remote add origin URL && git push -u origin main"] if not remote else []
     following += ["provisioning infra create NAME"] if empty else []
     following += ["provisioning validate", f"provisioning plan -i {infra}", f"provisioning apply -i {infra}"]
-    text = f"state repository {made.workspace_id} ready in {made.path}: {len(made.files)} files committed as {made.commit[:12]}{pushed}\nnext:\n"
+    what = f"{len(made.files)} files committed as {made.commit[:12]}{pushed}"
+    text = f"state repository {made.workspace_id} ready in {made.path}: {what}\nnext:\n"
     context.emit(document, text + "\n".join(f"  {line}" for line in following))

@@ -103,10 +103,13 @@ def progress(context: Context, plan: Plan | None) -> Iterator[Progress]:
 
 @contextmanager
 def cancellation(context: Context) -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM ask the run to stop: running steps finish and are recorded, nothing new starts. A second one ends at once."""
+    """Ctrl-C and SIGTERM ask the run to stop: running steps finish and are recorded, nothing new starts.
+
+    A second one ends at once.
+    """
     cancel = threading.Event()
 
-    def ask(number: int, frame: Any) -> None:
+    def ask(_number: int, _frame: Any) -> None:
         if cancel.is_set():
             raise KeyboardInterrupt
         cancel.set()

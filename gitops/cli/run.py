@@ -121,9 +121,12 @@ def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) 
     context.confirm(f"Resume run {run_id} of {infra}?")
     ledger, timing = space.ledger(infra), space.config.ledger
     options = RunOptions(parallel, timing.window, flush_seconds=float(timing.flush_seconds))
-    with ledger.acquire("write", run_id, item.plan, "run resume", seconds_of(lock_timeout), context.note) as held:
-        with staged(context, plan, options) as stage:
-            outcome = resume(space, held, run_id, stage)
+    wait = seconds_of(lock_timeout)
+    with (
+        ledger.acquire("write", run_id, item.plan, "run resume", wait, context.note) as held,
+        staged(context, plan, options) as stage,
+    ):
+        outcome = resume(space, held, run_id, stage)
     return report(context, infra, run_id, outcome)
 
 

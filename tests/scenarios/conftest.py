@@ -102,8 +102,8 @@ class Desk:
 def new_home(folder: Path, name: str = "Ada Example", mail: str = "ada@example.org") -> Path:
     """A home with a git identity and nothing else."""
     folder.mkdir(parents=True)
-    text = f"[user]\n\tname = {name}\n\temail = {mail}\n[init]\n\tdefaultBranch = main\n[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n"
-    (folder / ".gitconfig").write_text(text)
+    sections = {"user": f"name = {name}\n\temail = {mail}", "init": "defaultBranch = main", "advice": "detachedHead = false"}
+    (folder / ".gitconfig").write_text("".join(f"[{key}]\n\t{lines}\n" for key, lines in sections.items()))
     return folder
 
 
