@@ -88,7 +88,7 @@ class Stage:
 def make_plan(space: Workspace, ask: Ask) -> Planned:
     """Desired against recorded (and observed, when asked). Raises ``Stop``: invalid declarations, unreachable remote."""
     view = space.ledger(ask.infra).view(offline=ask.offline)
-    ask, notices = follow_pin(space, ask, view)
+    ask, notices = sources.follow_pin(space, ask, view)
     if (known := converged(space, ask, view)) is not None:
         return Planned(ask, replace(known, notices=notices), view, None)
     return plan_from(space, ask, view, space.load(ask.infra, ask.treeish), notices)
@@ -122,19 +122,6 @@ def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: t
     return replace(planned, plan=replace(planned.plan, notices=planned.plan.notices + approval))
 
 
-def follow_pin(space: Workspace, ask: Ask, view: View) -> tuple[Ask, tuple[Notice, ...]]:
-    """After a rollback or a frozen deploy the pinned tree is what is planned, until a plain deploy releases it."""
-    pin = view.pin
-    if pin is None or not ask.follow_pin:
-        return ask, ()
-    from gitops.runs import pinned_tree
-
-    held = len(sources.commits_between(space, pin.commit, ask.commit, ask.infra)) if ask.commit else 0
-    text = f"{ask.infra} is pinned to {pin.source} ({pin.reason}): {held} changes at HEAD held back; 'provisioning deploy' releases it"
-    frozen = pin.source.startswith("snapshot:")
-    return replace(ask, treeish=pinned_tree(space, ask.infra, pin), commit=pin.commit, frozen=frozen), (Notice("pinned", text),)
-
-
 def converged(space: Workspace, ask: Ask, view: View) -> Plan | None:
     """The empty plan the last clean apply left, if nothing it was made from has moved since: ids are compared, nothing is read."""
     marker = view.converged
@@ -159,14 +146,6 @@ def apply(space: Workspace, planned: Planned, consent: Consent, stage: Stage) ->
         settle(space, held, stage)
         checked = recheck(space, planned, held.view())
         return run_id, carry_out(space, checked, held, run_id, consent, stage)
-
-
-def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
-    """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
-    with space.ledger(infra).acquire(
-        consent.kind, "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting
-    ) as held:
-        return settle(space, held, stage)
 
 
 def settle(space: Workspace, held: Held, stage: Stage) -> int:
@@ -196,18 +175,10 @@ def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
 
 def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, consent: Consent, stage: Stage) -> Outcome:
     """Run the plan behind the journal and close the run, however it ended."""
-    from executors.runner import run
+    from gitops.runs import convergence, perform, run_record
 
-    from gitops.runs import convergence, run_record
-
-    assert planned.loaded is not None  # noqa: S101  # recheck loaded it
     held.begin_run(run_record(space, planned, run_id, consent))
-    recorded = held.view().recorded()
-    tools = space.tools(
-        planned.loaded, planned.ask.treeish, recorded, journal=held, progress=stage.progress,
-        run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit,
-    )  # fmt: skip
-    outcome = run(planned.plan, tools, stage.options, stage.cancel)
+    outcome = perform(space, planned, held, run_id, stage)
     if outcome.status != "lost":
         if consent.pin is not None and outcome.status == "succeeded":
             held.set_pin(consent.pin or None)
@@ -217,20 +188,13 @@ def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, conse
 
 def resume(space: Workspace, held: Held, run_id: str, stage: Stage) -> Outcome:
     """Continue the same plan where it stopped: settle what is unknown, skip what is done, do the rest, close the run."""
-    from executors.runner import run
-
-    from gitops.runs import convergence, planned_of_run
+    from gitops.runs import convergence, perform, planned_of_run
 
     view = held.view()
     planned = planned_of_run(space, view, run_id)
-    assert planned.loaded is not None  # noqa: S101  # made so
-    tools = space.tools(
-        planned.loaded, planned.ask.treeish, view.recorded(), journal=held, progress=stage.progress,
-        run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit,
-        finished=view.finished_ops(run_id), open_intents=view.open_intents,
-    )  # fmt: skip
-    outcome = run(planned.plan, tools, stage.options, stage.cancel)
+    outcome = perform(space, planned, held, run_id, stage, finished=view.finished_ops(run_id), open_intents=view.open_intents)
     if outcome.status != "lost":
-        status = "settled" if stage.options.settle_only else outcome.status
-        held.finish_run(run_id, status, convergence(space, planned, held.view(), outcome) if status == "succeeded" else None)
+        settled = stage.options.settle_only
+        marker = None if settled else convergence(space, planned, held.view(), outcome)
+        held.finish_run(run_id, "settled" if settled else outcome.status, marker)
     return outcome

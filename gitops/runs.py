@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from planners.stale import Moved
 
     from executors.ports import Outcome
+    from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
-    from gitops.pipeline import Consent, Planned
+    from gitops.pipeline import Consent, Planned, Stage
     from planners.model import Pin
 
 
@@ -49,6 +50,28 @@ def run_record(space: Workspace, planned: Planned, run_id: str, consent: Consent
         started=space.clock.wall(),
         finished=0.0,
     )
+
+
+def perform(space: Workspace, planned: Planned, held: Held, run_id: str, stage: Stage, **more: object) -> Outcome:
+    """Run the plan with everything connected. ``more``: what a resumed run knows beforehand."""
+    from executors.runner import run
+
+    assert planned.loaded is not None  # noqa: S101  # whoever runs a plan has read what it came from
+    tools = space.tools(
+        planned.loaded, planned.ask.treeish, held.view().recorded(), journal=held, progress=stage.progress,
+        run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit, **more,
+    )  # fmt: skip
+    return run(planned.plan, tools, stage.options, stage.cancel)
+
+
+def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
+    """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
+    with space.ledger(infra).acquire(
+        consent.kind, "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting
+    ) as held:
+        from gitops.pipeline import settle
+
+        return settle(space, held, stage)
 
 
 def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:

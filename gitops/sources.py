@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -12,8 +13,11 @@ from gitops.ports import GitError
 from gitops.stops import Exit, Stop
 from gitops.wiring import REMOTE, Workspace, git_stops
 from planners.model import EnvironmentClass
+from planners.steps import Notice
 
 if TYPE_CHECKING:
+    from gitops.ledger.view import View
+    from gitops.pipeline import Ask
     from planners.model import Environment
 
 EDITS_WAIT = 0.030
@@ -153,6 +157,20 @@ def commits_between(space: Workspace, old: str, new: str, infra: str) -> list[st
                     f"{commit.oid[:12]} {commit.message.splitlines()[0] if commit.message else ''} ({commit.author.name})"
                 )
     return found
+
+
+def follow_pin(space: Workspace, ask: Ask, view: View) -> tuple[Ask, tuple[Notice, ...]]:
+    """After a rollback or a frozen deploy the pinned tree is what is planned, until a plain deploy releases it."""
+    pin = view.pin
+    if pin is None or not ask.follow_pin:
+        return ask, ()
+    from gitops.runs import pinned_tree
+
+    held = len(commits_between(space, pin.commit, ask.commit, ask.infra)) if ask.commit else 0
+    held_back = f"{held} change{'s' * (held != 1)} at HEAD held back"
+    text = f"{ask.infra} is pinned to {pin.source} ({pin.reason}): {held_back}; 'provisioning deploy' releases it"
+    frozen = pin.source.startswith("snapshot:")
+    return replace(ask, treeish=pinned_tree(space, ask.infra, pin), commit=pin.commit, frozen=frozen), (Notice("pinned", text),)
 
 
 def last_change(space: Workspace, commit: str, path: str) -> str:

@@ -184,7 +184,8 @@ def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator
 
 def settled(context: Context, planned: Planned, consent: Consent, options: RunOptions) -> Planned:
     """Close the runs that died on this infra before planning afresh: what became of their open steps must be known first."""
-    from gitops.pipeline import close_interrupted, recheck
+    from gitops.pipeline import recheck
+    from gitops.runs import close_interrupted
 
     space, infra = context.workspace, planned.ask.infra
     ids = ", ".join(r.id for r in planned.view.interrupted_runs())

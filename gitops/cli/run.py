@@ -12,8 +12,8 @@ from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
 from gitops.inspect import moment
 from gitops.ledger.holder import stop_holder
-from gitops.pipeline import Consent, close_interrupted, resume
-from gitops.runs import planned_of_run
+from gitops.pipeline import Consent, resume
+from gitops.runs import close_interrupted, planned_of_run
 from gitops.stops import Exit, Stop
 
 
