@@ -76,7 +76,16 @@ def from_document(document: Mapping[str, Any]) -> Plan | Problems:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return Problems((Problem(NOWHERE, "broken-plan", "this is not a plan document", "plan again"),))
     if plan_id(plan) != plan.id:
-        return Problems((Problem(NOWHERE, "altered-plan", f"the plan's content does not match its id {plan.id[:12]}", "it was altered; plan again"),))
+        return Problems(
+            (
+                Problem(
+                    NOWHERE,
+                    "altered-plan",
+                    f"the plan's content does not match its id {plan.id[:12]}",
+                    "it was altered; plan again",
+                ),
+            )
+        )
     return plan
 
 
@@ -86,7 +95,9 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
     approvals = Approvals(env["approvals"]["count"], tuple(env["approvals"]["teams"]))
     return Plan(
         infra=document["infra"],
-        environment=Environment(env["name"], EnvironmentClass(env["class"]), env["deletion_budget"], approvals, tuple(env["allowed_providers"])),
+        environment=Environment(
+            env["name"], EnvironmentClass(env["class"]), env["deletion_budget"], approvals, tuple(env["allowed_providers"])
+        ),
         steps=tuple(read_step(s) for s in document["steps"]),
         notices=tuple(Notice(**n) for n in document["notices"]),
         unchanged=document["unchanged"],
@@ -132,7 +143,9 @@ def view(plan: Plan) -> dict[str, Json]:
 def summary(plan: Plan) -> dict[str, Json]:
     """How many steps of each action, and how many resources stay as they are."""
     counts: dict[str, Json] = {action: sum(s.action == action for s in plan.steps) for action in STEP_TYPES}
-    return {k: v for k, v in counts.items() if v or k in ("create", "update", "replace", "delete")} | {"unchanged": plan.unchanged}
+    return {k: v for k, v in counts.items() if v or k in ("create", "update", "replace", "delete")} | {
+        "unchanged": plan.unchanged
+    }
 
 
 def step_view(step: Step) -> dict[str, Json]:

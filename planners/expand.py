@@ -69,7 +69,9 @@ def _dangling(
             continue
         if target is None:
             told.add(edge.address)
-            message = f"'${{{edge.address}.{edge.output}}}' in {resource.address} refers to nothing: {edge.address} is not declared"
+            message = (
+                f"'${{{edge.address}.{edge.output}}}' in {resource.address} refers to nothing: {edge.address} is not declared"
+            )
             yield Problem(resource.where, "reference-to-nothing", message, _nearest(edge.address, resources))
         elif problem := _bad_output(resource, target, edge.output, catalog):
             yield problem
@@ -92,7 +94,9 @@ def _bad_output(resource: Resource, target: Resource, output: str, catalog: Cata
     if spec is None or not spec.outputs or output in spec.outputs:
         return None
     message = f"'${{{target.address}.{output}}}' in {resource.address} refers to an output that {target.address} does not have"
-    return Problem(resource.where, "unknown-output", message, hint(output, spec.outputs, f"it has {', '.join(sorted(spec.outputs))}"))
+    return Problem(
+        resource.where, "unknown-output", message, hint(output, spec.outputs, f"it has {', '.join(sorted(spec.outputs))}")
+    )
 
 
 def _unusable(resources: Iterable[Resource], desired: Desired, catalog: Catalog) -> Iterator[Problem]:
@@ -104,7 +108,12 @@ def _unusable(resources: Iterable[Resource], desired: Desired, catalog: Catalog)
             name = taskserv_of(resource.address)
             if name not in catalog.taskservs:
                 message = f"{resource.address} has no extension: there is no taskserv '{name}'"
-                yield Problem(resource.where, "unknown-taskserv", message, hint(name, catalog.taskservs, f"add extensions/taskservs/{name}/"))
+                yield Problem(
+                    resource.where,
+                    "unknown-taskserv",
+                    message,
+                    hint(name, catalog.taskservs, f"add extensions/taskservs/{name}/"),
+                )
         elif kind in PROVIDER_KINDS:
             if problem := unusable_provider(resource, catalog):
                 yield problem
@@ -119,7 +128,9 @@ def unusable_provider(resource: Resource, catalog: Catalog) -> Problem | None:
     if provider is None:
         message = f"{resource.address} uses provider '{resource.provider}', which is not known"
         known = ", ".join(sorted(catalog.providers)) or "none"
-        return Problem(resource.where, "unknown-provider", message, hint(resource.provider, catalog.providers, f"known are {known}"))
+        return Problem(
+            resource.where, "unknown-provider", message, hint(resource.provider, catalog.providers, f"known are {known}")
+        )
     if kind not in provider.kinds:
         message = f"provider '{resource.provider}' has no {kind}: {resource.address} cannot be made there"
         return Problem(resource.where, "unsupported-kind", message, f"it makes {', '.join(sorted(provider.kinds))}")

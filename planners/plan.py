@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from planners import graph
 from planners.catalog import Catalog
-from planners.decide import Decision, decide
+from planners.decide import World, decide, remove
 from planners.digests import declared_digest, plan_id, recorded_digest
-from planners.expand import expand, providers_of, spec_of, suggestion
-from planners.graph import closure, cycle, order
-from planners.model import (
-    Dependency,
-    Desired,
-    Environment,
-    Observed,
-    Presence,
-    Recorded,
-    RecordedResource,
-    Resource,
-    host_of,
-    kind_of,
-)
+from planners.drift import differences
+from planners.expand import PROVIDER_KINDS, Expanded, expand
+from planners.model import Desired, Environment, Observed, Presence, Recorded, host_of, kind_of
+from planners.ordering import step_order
 from planners.problems import NOWHERE, Problem, Problems
-from planners.steps import Delete, Digests, Move, Notice, Options, Plan, Step
-
-Resources: TypeAlias = Mapping[str, Resource]
-Records: TypeAlias = Mapping[str, RecordedResource]
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """All inputs of one planning, expanded."""
-
-    desired: Desired
-    resources: Resources
-    recorded: Recorded
-    observed: Observed
-    catalog: Catalog
-    options: Options
-    decisions: Mapping[str, Decision] = field(default_factory=dict)
+from planners.steps import Delete, Digests, Move, Notice, Options, Plan, Replace, Step
+from planners.suggest import hint
 
 
 def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalog: Catalog, options: Options) -> Plan | Problems:
@@ -48,162 +23,134 @@ def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalo
 
     ``observed`` ``None`` means nothing was read: the record is taken at its word. Equal inputs give equal bytes.
     """
-    resources, problems = ({}, ()) if options.destroy else expand(desired, catalog)
+    expanded = Expanded({}, (), ()) if options.destroy else expand(desired, catalog)
+    if expanded.problems:
+        return Problems(expanded.problems)
+    world = decided(expanded, recorded, observed or {}, catalog, options)
+    problems = tuple(sorted({*_refused(world), *_unknown_targets(world, options)}))
     if problems:
-        return Problems(tuple(sorted(problems)))
-    world = World(desired, dict(sorted(resources.items())), recorded, observed or {}, catalog, options)
-    world = replace(world, decisions=decisions(world))
-    problems = refused(world)
-    if problems:
-        return Problems(tuple(sorted(problems)))
-    edges = step_edges(world)
-    ring = cycle(edges)
-    if ring:
-        hint = "apply in two commits, or drop create_before_destroy"
-        return Problems((Problem(NOWHERE, "dependency-cycle", f"these steps wait for each other: {' -> '.join(ring)}", hint),))
-    wanted = closure(edges, options.targets) if options.targets else frozenset(edges)
-    deletes = frozenset(a for a in edges if world.decisions[a].action == "delete")
-    steps = tuple(step(world, address, edges) for address in order(edges, deletes) if address in wanted)
-    return finished(world, steps)
+        return Problems(problems)
+    ordered = step_order(world)
+    if isinstance(ordered, Problem):
+        return Problems((ordered,))
+    edges, order = ordered
+    wanted = _wanted(world, edges, options)
+    steps = tuple(_bound(world, replace(world.steps[a], depends_on=edges[a])) for a in order if a in wanted)
+    return _finished(desired, recorded, world, steps, options)
 
 
-def decisions(world: World) -> Mapping[str, Decision]:
-    """What is to be done with each address; in dependency order, as a replaced resource makes its users' values unknown."""
-    found: dict[str, Decision] = {}
-    moved = {r.lifecycle.moved_from: a for a, r in world.resources.items() if moves(world, r)}
-    for address in order({a: [d.address for d in r.depends_on] for a, r in world.resources.items()}):
-        resource = world.resources[address]
-        source = resource.lifecycle.moved_from if moves(world, resource) else None
-        record = world.recorded.resources.get(source or address)
-        found[address] = decide(resource, record, world.observed.get(source or address), world.catalog, found, world.recorded.resources, source)
-    for address in sorted(world.recorded.resources):
-        if address not in world.resources and address not in moved:
-            found[address] = Decision("delete", removal_reason(world, address))
-    return found
+def decided(expanded: Expanded, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options) -> World:
+    """What is to be done with each address, without order. Requirements before dependents: a replaced one makes its users' values unknown."""
+    resources, records = expanded.resources, recorded.resources
+    moves = {
+        address: resource.lifecycle.moved_from
+        for address, resource in resources.items()
+        if resource.lifecycle.moved_from in records and address not in records and resource.lifecycle.moved_from not in resources
+    }
+    world = World(expanded, records, observed, catalog, {a: m for a, m in moves.items() if m})
+    for address in expanded.order:
+        if step := decide(resources[address], world):
+            world.steps[address] = step
+    left = [a for a in sorted(records) if a not in resources and a not in world.moves.values()]
+    for address in left:
+        host = host_of(address)
+        gone = host in left or isinstance(world.steps.get(host or ""), Replace)
+        world.steps[address] = remove(records[address], _removal_reason(world, address, options), gone)
+    return world
 
 
-def moves(world: World, resource: Resource) -> bool:
-    """Whether ``moved_from`` is still to be followed."""
-    source = resource.lifecycle.moved_from
-    return bool(source) and source in world.recorded.resources and resource.address not in world.recorded.resources
-
-
-def removal_reason(world: World, address: str) -> str:
-    """Why a recorded resource goes."""
-    if world.options.destroy:
+def _removal_reason(world: World, address: str, options: Options) -> str:
+    if options.destroy:
         return "destroy"
-    implied = world.recorded.resources[address].implied_by
+    implied = world.recorded[address].implied_by
     return f"no longer required by {implied}" if implied else "no longer declared"
 
 
-def refused(world: World) -> tuple[Problem, ...]:
-    """Targets that do not exist, protected resources, moves onto something declared."""
-    problems = []
-    known = {*world.resources, *world.recorded.resources}
-    for target in world.options.targets:
-        if target not in known:
-            problems.append(Problem(NOWHERE, "unknown-target", f"there is no resource '{target}'", suggestion(target, known)))
-    for address, decision in world.decisions.items():
-        resource, record = world.resources.get(address), world.recorded.resources.get(address)
+def _refused(world: World) -> Iterator[Problem]:
+    """Protected resources, moves onto something declared, and removals that nobody here can carry out."""
+    for address, step in world.steps.items():
+        resource, record = world.expanded.resources.get(address), world.recorded.get(address)
+        where = resource.where if resource else NOWHERE
         protected = resource.lifecycle.prevent_destroy if resource else record is not None and record.lifecycle.prevent_destroy
-        if decision.action in ("delete", "replace") and protected:
-            where = resource.where if resource else NOWHERE
-            message = f"'{address}' would be {'deleted' if decision.action == 'delete' else 'replaced'} ({decision.reason}) and has prevent_destroy"
-            problems.append(Problem(where, "protected", message, "take prevent_destroy away in a commit of its own first"))
-        source = resource.lifecycle.moved_from if resource else None
-        if resource and source and source in world.resources:
-            message = f"'{address}' says moved_from '{source}', which is still declared"
-            problems.append(Problem(resource.where, "move-onto-declared", message, "rename the declaration, do not copy it"))
-    return tuple(problems)
+        if isinstance(step, (Delete, Replace)) and protected:
+            verb = "deleted" if isinstance(step, Delete) else "replaced"
+            message = f"{address} would be {verb} ({step.reason}) and has prevent_destroy"
+            yield Problem(where, "protected", message, "take prevent_destroy away in a commit of its own first")
+        if isinstance(step, Delete) and kind_of(address) in PROVIDER_KINDS and step.provider not in world.catalog.providers:
+            message = f"{address} is to be deleted and its provider '{step.provider}' is not known here"
+            yield Problem(
+                NOWHERE, "unknown-provider", message, "use a provisioning that has it, or 'provisioning state forget' it"
+            )
+    for address, resource in world.expanded.resources.items():
+        source = resource.lifecycle.moved_from
+        if source and source in world.expanded.resources:
+            message = f"{address} says moved_from '{source}', which is still declared"
+            yield Problem(resource.where, "move-onto-declared", message, "rename the declaration, do not copy it")
 
 
-def step_edges(world: World) -> dict[str, list[str]]:
-    """Step address -> the step addresses that come first."""
-    stepping = {a for a, d in world.decisions.items() if d.action}
-    edges: dict[str, list[str]] = {address: [] for address in sorted(stepping)}
-    for address in edges:
-        resource = world.resources.get(address)
-        if resource is not None:
-            edges[address] = [d.address for d in resource.depends_on if d.address in stepping and d.address in world.resources]
-            edges[address] += freed_first(world, resource, stepping)
-    for address, record in world.recorded.resources.items():
-        if address not in stepping:
-            continue
-        # what was needed goes after its user has gone or has been changed not to need it
-        for need in record.depends_on:
-            if need in stepping and need not in world.resources:
-                edges[need].append(address)
-    return edges
+def _unknown_targets(world: World, options: Options) -> Iterator[Problem]:
+    known = {*world.expanded.resources, *world.recorded}
+    for target in options.targets:
+        if target not in known:
+            yield Problem(
+                NOWHERE, "unknown-target", f"there is no resource '{target}'", hint(target, known, "'kind/name' as plan shows it")
+            )
 
 
-def freed_first(world: World, resource: Resource, stepping: set[str]) -> list[str]:
-    """Deletions on the same server that make room for a conflicting taskserv."""
-    spec = spec_of(resource, world.catalog)
-    leaving = [a for a in sorted(stepping) if a not in world.resources and kind_of(a) == "taskserv" and host_of(a) == host_of(resource.address)]
-    found = [a for name in (spec.conflicts if spec else ()) for a in providers_of(name, leaving, world.catalog)]
-    own = {resource.address.rpartition("/")[2], *(spec.provides if spec else ())}
-    for address in leaving if spec else ():
-        other = world.catalog.taskservs.get(address.rpartition("/")[2])
-        if other is not None and own & set(other.conflicts):
-            found.append(address)
-    return found
+def _wanted(world: World, edges: Mapping[str, tuple[object, ...]], options: Options) -> set[str]:
+    """The targets with all they need, through resources that stay as they are too."""
+    if not options.targets:
+        return set(world.steps)
+    needs: dict[str, set[str]] = {a: {d.address for d in r.depends_on} for a, r in world.expanded.resources.items()}
+    for address, before in edges.items():
+        needs.setdefault(address, set()).update(d.address for d in before)  # type: ignore[attr-defined]
+    return graph.closure(options.targets, needs) & set(world.steps)
 
 
-def step(world: World, address: str, edges: Mapping[str, list[str]]) -> Step:
-    """The frozen step of one decided address."""
-    decision = world.decisions[address]
-    resource, record = world.resources.get(address), world.recorded.resources.get(address)
-    declared_edges = {d.address: d for d in resource.depends_on} if resource else {}
-    before = tuple(declared_edges.get(a, Dependency(a, healthy=False)) for a in sorted(set(edges[address])))
-    relied = {address, *declared_edges, *(() if resource else edges[address]), *([decision.moved_from] if decision.moved_from else [])}
-    reads = tuple((a, digests(world, a)) for a in sorted(relied))
-    common = {
-        "address": address,
-        "provider": resource.provider if resource else record.provider if record else "",
-        "reason": decision.reason,
-        "depends_on": before,
-        "reads": reads,
-        "writes": ((address, digests(world, address)),),
-        "changes": decision.changes,
+def _bound(world: World, step: Step) -> Step:
+    """The step with its read and write sets: everything of other resources and itself that it relied on."""
+    resource = world.expanded.resources.get(step.address)
+    relied = {
+        step.address,
+        *(d.address for d in step.depends_on),
+        *(d.address for d in (resource.depends_on if resource else ())),
     }
-    if resource is None:
-        gone = world.decisions.get(host_of(address) or "")
-        return Delete(**common, gone_with_host=gone is not None and gone.action == "delete", implied_by=record.implied_by if record else None)  # type: ignore[arg-type]
-    common |= {"declared": resource.declared, "edges": resource.depends_on, "lifecycle": resource.lifecycle}
-    common |= {"extension": resource.extension, "implied_by": resource.implied_by}
-    return decision.build(common)
+    written = {step.address}
+    if isinstance(step, Move):
+        relied.add(step.moved_from)
+        written.add(step.moved_from)
+    reads = tuple((a, digests(world, a)) for a in sorted(relied))
+    return replace(step, reads=reads, writes=tuple(pair for pair in reads if pair[0] in written))
 
 
 def digests(world: World, address: str) -> Digests:
-    """What the plan relies on for one address."""
-    return Digests(declared_digest(world.resources.get(address)), recorded_digest(world.recorded.resources.get(address)))
+    """What a plan relies on for one address."""
+    return Digests(declared_digest(world.expanded.resources.get(address)), recorded_digest(world.recorded.get(address)))
 
 
-def finished(world: World, steps: tuple[Step, ...]) -> Plan:
-    """The plan with its notices, the catalog it relied on, and its id."""
-    drift = tuple(a for a, o in sorted(world.observed.items()) if world.decisions.get(a) and world.decisions[a].drift)
+def _finished(desired: Desired, recorded: Recorded, world: World, steps: tuple[Step, ...], options: Options) -> Plan:
     made = Plan(
-        infra=world.desired.infra,
-        environment=world.desired.environment,
+        infra=desired.infra,
+        environment=desired.environment,
         steps=steps,
-        notices=notices(world, steps),
-        unchanged=sum(1 for a in world.resources if not world.decisions[a].action),
-        destroy=world.options.destroy,
-        targets=world.options.targets,
-        catalog=relied_on(world, steps),
-        drift=drift,
+        notices=_notices(desired, world, steps, options),
+        unchanged=sum(1 for a in world.expanded.resources if a not in world.steps),
+        destroy=options.destroy,
+        targets=options.targets,
+        catalog=relied_on(steps, world.catalog, options),
+        drift=tuple(d.address for d in differences(recorded, world.observed)),
     )
     return replace(made, id=plan_id(made))
 
 
-def relied_on(world: World, steps: tuple[Step, ...]) -> Mapping[str, str]:
+def relied_on(steps: tuple[Step, ...], catalog: Catalog, options: Options) -> Mapping[str, str]:
     """Versions and digests of every provider, extension and evaluator the steps rely on."""
-    found = {"planner": world.options.evaluator, **{f"evaluator/{k}": v for k, v in world.catalog.evaluators.items()}}
-    for item in steps:
-        spec = world.catalog.providers.get(item.provider)
-        found[f"provider/{item.provider}"] = spec.version if spec else ""
-        if item.extension:
-            found[f"extension/{item.address.rpartition('/')[2]}"] = item.extension
+    found = {"planner": options.evaluator, **{f"evaluator/{k}": v for k, v in catalog.evaluators.items()}}
+    for step in steps:
+        spec = catalog.providers.get(step.provider)
+        found[f"provider/{step.provider}"] = spec.version if spec else ""
+        if step.extension:
+            found[f"extension/{step.address.rpartition('/')[2]}"] = step.extension
     return dict(sorted(found.items()))
 
 
@@ -214,22 +161,22 @@ def budget(environment: Environment, recorded: int) -> int:
     return max(1, min(10, recorded * 3 // 10))
 
 
-def notices(world: World, steps: tuple[Step, ...]) -> tuple[Notice, ...]:
+def _notices(desired: Desired, world: World, steps: tuple[Step, ...], options: Options) -> tuple[Notice, ...]:
     """What a reader must know, and what apply will ask for."""
-    found = []
-    for address, seen in sorted(world.observed.items()):
-        if seen.presence is Presence.ELSEWHERE:
-            found.append(Notice("elsewhere", f"{address} {seen.detail or 'lives on another machine'}: its state is unknown here"))
-    counted = [s for s in steps if isinstance(s, Delete) and not s.gone_with_host and not s.implied_by]
-    everything = bool(world.recorded.resources) and all(
-        world.decisions[a].action == "delete" for a in world.recorded.resources if a in world.decisions
-    ) and not any(isinstance(s, Move) for s in steps) and len([s for s in steps if isinstance(s, Delete)]) == len(world.recorded.resources)
-    if world.options.destroy:
+    found = [
+        Notice("elsewhere", f"{address} {seen.detail or 'lives on another machine'}: its state is unknown here")
+        for address, seen in sorted(world.observed.items())
+        if seen.presence is Presence.ELSEWHERE
+    ]
+    if options.destroy:
         return tuple(found)
-    if everything:
-        found.append(Notice("destroys-everything", f"this plan removes everything {world.desired.infra} has", "--destroy"))
-    allowed = budget(world.desired.environment, len(world.recorded.resources))
-    if not everything and len(counted) > allowed:
-        message = f"this plan removes {len(counted)} resources and the budget of {world.desired.environment.name} is {allowed}"
+    deletes = [s for s in steps if isinstance(s, Delete)]
+    if deletes and len(deletes) == len(world.recorded):
+        found.append(Notice("destroys-everything", f"this plan removes everything {desired.infra} has", "--destroy"))
+        return tuple(found)
+    counted = [s for s in deletes if not s.gone_with_host and not s.implied_by]
+    allowed = budget(desired.environment, len(world.recorded))
+    if len(counted) > allowed:
+        message = f"this plan removes {len(counted)} resources and the budget of {desired.environment.name} is {allowed}"
         found.append(Notice("deletion-budget", message, f"--allow-deletes {len(counted)}"))
     return tuple(found)

@@ -36,7 +36,9 @@ def of_id(address: str) -> Reference:
 
 def found(value: Json) -> tuple[Reference, ...]:
     """All references in ``value``, sorted, each once."""
-    return tuple(sorted({Reference(m.group(0), m.group(1), m.group(2)) for text in _texts(value) for m in PATTERN.finditer(text)}))
+    return tuple(
+        sorted({Reference(m.group(0), m.group(1), m.group(2)) for text in _texts(value) for m in PATTERN.finditer(text)})
+    )
 
 
 def _texts(value: Json) -> Iterator[str]:

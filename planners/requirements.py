@@ -116,7 +116,12 @@ def _choose(resource: Resource, need: Requirement, catalog: Catalog) -> Resource
     if not candidates:
         known = {n for name in catalog.taskservs for n in provided(name, catalog)}
         message = f"{address} requires '{need.name}', which no extension is or provides"
-        return Problem(resource.where, "unknown-dependency", message, hint(need.name, known, "add such an extension, or remove the requirement"))
+        return Problem(
+            resource.where,
+            "unknown-dependency",
+            message,
+            hint(need.name, known, "add such an extension, or remove the requirement"),
+        )
     if len(candidates) > 1:
         message = f"{address} requires '{need.name}' and several provide it: {', '.join(candidates)}"
         return Problem(resource.where, "ambiguous-requirement", message, f"list one of them under the taskservs of {host}")
@@ -163,7 +168,9 @@ def _conflicts(world: _Servers) -> Iterator[Problem]:
 
 def _conflict(resource: Resource, other: Resource, host: str) -> Problem:
     mine, theirs = taskserv_of(resource.address), taskserv_of(other.address)
-    added = "".join(f"; {taskserv_of(r.address)} is there because {r.implied_by} requires it" for r in (resource, other) if r.implied_by)
+    added = "".join(
+        f"; {taskserv_of(r.address)} is there because {r.implied_by} requires it" for r in (resource, other) if r.implied_by
+    )
     message = f"'{mine}' and '{theirs}' cannot both be on {host}: extension '{mine}' declares the conflict{added}"
     return Problem(resource.where, "conflict", message, "remove one of them, or put it on another server")
 

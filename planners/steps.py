@@ -108,9 +108,7 @@ class Read(_Step):
 
 
 Step: TypeAlias = Create | Update | Replace | Delete | Adopt | Forget | Move | Read
-STEP_TYPES: Mapping[str, type[Step]] = {
-    t.action: t for t in (Create, Update, Replace, Delete, Adopt, Forget, Move, Read)
-}
+STEP_TYPES: Mapping[str, type[Step]] = {t.action: t for t in (Create, Update, Replace, Delete, Adopt, Forget, Move, Read)}
 
 
 @dataclass(frozen=True, slots=True)
