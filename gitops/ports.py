@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -42,6 +42,15 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Who signed a commit: ``good`` only when the key (``SHA256:…``) is one of those allowed, ``principal`` as listed there."""
+
+    good: bool
+    principal: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RefUpdate:
     """Move remote ``ref`` from ``old`` (``ZERO``: must not exist) to ``new``; never a deletion."""
 
@@ -51,7 +60,12 @@ class RefUpdate:
 
 
 class Pushed(StrEnum):
-    """What a push told us. Only a read of the ref settles ``UNKNOWN`` (anchors: reliability R3)."""
+    """What a push told us.
+
+    ``ACCEPTED`` all refs moved; ``REJECTED`` this push was never sent, a ref was seen elsewhere (an earlier push of the same
+    commit may still have landed); ``UNKNOWN`` everything else, a server's refusal included, as a request sent twice is
+    refused the second time: only a read of the ref settles it.
+    """
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -90,7 +104,11 @@ class Objects(Protocol):
         self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, sign: bool = False
     ) -> str:
         """A new commit on ``parent`` ("" for a root): ``bytes`` is a file's content, ``str`` an existing tree or blob id
-        to graft there, ``None`` a removal. No ref moves. Returns the commit id, durable on disk."""
+        to graft there, ``None`` a removal; removals go first, then a path before those below it; "" is the whole tree.
+        No ref moves. Returns the commit id, durable on disk. Raises ``GitError`` (missing, no-identity)."""
+
+    def verify(self, oid: str, allowed: Sequence[str]) -> Signature:
+        """Whether a commit is signed by a key among ``allowed``, lines of an ssh allowed-signers file."""
 
 
 class Refs(Protocol):
@@ -110,7 +128,10 @@ class Refs(Protocol):
 
 
 class Repository(Objects, Refs, Protocol):
-    """A local clone."""
+    """A local clone. Safe to use from several threads."""
+
+    def tidy(self) -> bool:
+        """Pack what many small writes left behind, pruning nothing; ``False`` when there was nothing to do, which is cheap."""
 
 
 class Remote(Protocol):
@@ -119,19 +140,26 @@ class Remote(Protocol):
     url: str
 
     def refs(self, patterns: Sequence[str]) -> Mapping[str, str]:
-        """``ls-remote``: full ref name -> id. Raises ``GitError(unreachable | denied)``."""
+        """``ls-remote`` of full names and globs (``*`` crosses slashes): full ref name -> id, of a tag that of the commit it
+        points to. Raises ``GitError(unreachable | denied)``."""
 
     def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
         """Bring remote refs (key) into local refs (value), objects included. Missing remote refs are left out of the answer."""
 
     def push(self, updates: Sequence[RefUpdate]) -> Pushed:
-        """All or nothing, each ref compared with its ``old``. Raises ``GitError(denied)`` when writing is not allowed."""
+        """All or nothing, each ref compared with its ``old``. Raises ``GitError(denied)`` when writing is not allowed, and
+        for an update that ``check_updates`` refuses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who signed a commit: ``good`` only when the key is one of those allowed."""
+def check_updates(updates: Sequence[RefUpdate], contains: Callable[[str, str], bool]) -> None:
+    """Refuse a push that would delete, rewind or leave a ref where it is: a compare-and-swap fences only what moves forward.
 
-    good: bool
-    principal: str = ""
-    key: str = ""
+    ``contains(tip, commit)`` as in ``Refs``. Raises ``GitError``.
+    """
+    if len({update.ref for update in updates}) != len(updates) or not updates:
+        raise GitError("a push needs updates, and each ref once")
+    for update in updates:
+        if update.new in (ZERO, update.old):
+            raise GitError(f"a push must move {update.ref} forward")
+        if update.old != ZERO and not contains(update.new, update.old):
+            raise GitError(f"{update.ref} at {update.new[:12]} would drop history: it does not contain {update.old[:12]}")

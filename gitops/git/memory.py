@@ -1,0 +1,267 @@
+"""The twin of a clone and its remote in memory: real object ids, compare-and-swap, atomic pushes; for tests and simulation.
+
+    server = MemoryServer()
+    repository, remote = server.clone()
+
+Any number of clones share one server, each with objects and refs of its own. ``server.before`` and ``server.after`` stand
+in the window between a client's look at the refs and the server's answer: what a network can do to a push is done there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from threading import RLock
+
+from gitops.git.objects import Edits, Trees, object_id, pack_commit, parse_commit, parse_tree, parts_of
+from gitops.ports import ZERO, Commit, Entry, GitError, Person, Pushed, RefUpdate, Signature, check_updates
+
+Store = dict[str, tuple[str, bytes]]
+"""Object id -> (kind, content)."""
+STEP = re.compile(r"(.*?)((?:[~^]\d*)*)\Z", re.DOTALL)
+
+
+class MemoryRepository:
+    """Implements ``gitops.ports.Repository``. ``signer`` is the principal its signatures name; "" cannot sign."""
+
+    def __init__(self, signer: str = "") -> None:
+        self.objects: Store = {}
+        self.refs: dict[str, str] = {}
+        self.head = "refs/heads/main"
+        self.signer = signer
+        self._lock = RLock()
+        self._commits: dict[str, Commit] = {}
+        self._entries: dict[str, Mapping[str, Entry]] = {}
+
+    # --- objects -----------------------------------------------------------------------------------------
+
+    def _object(self, oid: str, kind: str) -> bytes:
+        found = self.objects.get(oid)
+        if found is None or found[0] != kind:
+            raise GitError(f"{kind} {oid[:12]} is not in this clone", "missing")
+        return found[1]
+
+    def _put(self, kind: str, raw: bytes) -> str:
+        oid = object_id(kind, raw)
+        self.objects[oid] = (kind, raw)
+        return oid
+
+    def _tree(self, oid: str) -> Mapping[str, Entry]:
+        if oid not in self._entries:
+            self._entries[oid] = parse_tree(self._object(oid, "tree"))
+        return self._entries[oid]
+
+    def commit(self, oid: str) -> Commit:
+        """Raises ``GitError(missing)``."""
+        if oid not in self._commits:
+            self._commits[oid] = parse_commit(oid, self._object(oid, "commit"))
+        return self._commits[oid]
+
+    def history(self, tip: str, stop: str = "", limit: int = 0) -> Sequence[Commit]:
+        """First-parent chain, newest first."""
+        found: list[Commit] = []
+        oid = tip
+        while oid and oid != stop and not (limit and len(found) >= limit):
+            found.append(self.commit(oid))
+            oid = next(iter(found[-1].parents), "")
+        return found
+
+    def entries(self, treeish: str, path: str = "", recursive: bool = False) -> Mapping[str, Entry]:
+        """One folder, or everything below it."""
+        tree = self.commit(treeish).tree if self.objects.get(treeish, ("", b""))[0] == "commit" else treeish
+        found = self._tree(tree)
+        for part in parts_of(path):
+            entry = found.get(part)
+            if entry is None or entry.mode != "040000":
+                return {}
+            found = self._tree(entry.oid)
+        return dict(sorted(self._below("", found))) if recursive else found
+
+    def _below(self, prefix: str, entries: Mapping[str, Entry]) -> Iterable[tuple[str, Entry]]:
+        for name, entry in entries.items():
+            if entry.mode == "040000":
+                yield from self._below(f"{prefix}{name}/", self._tree(entry.oid))
+            else:
+                yield f"{prefix}{name}", entry
+
+    def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
+        """Blob sizes."""
+        return {oid: len(content) for oid, content in self.blobs(oids).items()}
+
+    def blobs(self, oids: Iterable[str]) -> Mapping[str, bytes]:
+        """Contents by id."""
+        return {oid: self._object(oid, "blob") for oid in oids}
+
+    def write(self, parent: str, edits: Edits, message: str, author: Person, sign: bool = False) -> str:
+        """A new commit; no ref moves."""
+        if sign and not self.signer:
+            raise GitError("git cannot sign: no usable signing key", "no-identity")
+        with self._lock:
+            root = self.commit(parent).tree if parent else ""
+            tree = Trees(self._tree, self._put).edited(root, edits, self._mode)
+            return self._put("commit", pack_commit(tree, parent, author, message, f"memory {self.signer}" if sign else ""))
+
+    def _mode(self, oid: str) -> str:
+        kind = self.objects.get(oid, ("", b""))[0]
+        if kind not in ("tree", "blob"):
+            raise GitError(f"object {oid[:12]} is not in this clone", "missing")
+        return "040000" if kind == "tree" else "100644"
+
+    def verify(self, oid: str, allowed: Sequence[str]) -> Signature:
+        """Good when the signer named in the commit is the principal of a line in ``allowed``."""
+        head = self._object(oid, "commit").partition(b"\n\n")[0].decode(errors="replace")
+        signer = next((line.removeprefix("gpgsig memory ") for line in head.splitlines() if line.startswith("gpgsig ")), "")
+        good = any(line.split()[:1] == [signer] for line in allowed)
+        return Signature(good, signer, "memory") if good else Signature(False)
+
+    # --- refs --------------------------------------------------------------------------------------------
+
+    def resolve(self, revision: str) -> str | None:
+        """Commit id of a ref, HEAD, a full or short id, each with ``~N`` and ``^N`` after it."""
+        match = STEP.match(revision)
+        name, steps = match.groups() if match else (revision, "")
+        oid = self._named(name)
+        for sign, count in re.findall(r"([~^])(\d*)", steps):
+            hops, which = (int(count or 1), 1) if sign == "~" else (1, int(count or 1))
+            for _ in range(hops if which else 0):
+                parents = self.commit(oid).parents if oid else ()
+                oid = parents[which - 1] if len(parents) >= which else None
+        return oid
+
+    def _named(self, name: str) -> str | None:
+        if name in ("HEAD", "@"):
+            name = self.head
+        for ref in (name, f"refs/{name}", f"refs/tags/{name}", f"refs/heads/{name}", f"refs/remotes/{name}"):
+            if ref in self.refs:
+                return self.refs[ref]
+        if not re.fullmatch(r"[0-9a-f]{4,40}", name):
+            return None
+        found = [oid for oid, (kind, _) in list(self.objects.items()) if kind == "commit" and oid.startswith(name)]
+        return found[0] if len(found) == 1 else None
+
+    def local(self, prefix: str) -> Mapping[str, str]:
+        """Refs at or below ``prefix``."""
+        base = prefix.rstrip("/")
+        return {ref: oid for ref, oid in sorted(self.refs.items()) if ref == base or ref.startswith(f"{base}/")}
+
+    def set_ref(self, ref: str, new: str, old: str | None = None) -> bool:
+        """Compare-and-swap of a local ref."""
+        with self._lock:
+            if old is not None and self.refs.get(ref, ZERO) != old:
+                return False
+            self.commit(new)
+            self.refs[ref] = new
+            return True
+
+    def contains(self, tip: str, commit: str) -> bool:
+        """Whether ``commit`` is ``tip`` or an ancestor of it."""
+        seen, todo = set(), [tip]
+        while todo:
+            oid = todo.pop()
+            if oid == commit:
+                return True
+            if oid not in seen:
+                seen.add(oid)
+                todo += self.commit(oid).parents
+        return False
+
+    def tidy(self) -> bool:
+        """Nothing to pack here."""
+        return False
+
+
+class MemoryServer:
+    """The shared side. Hooks and switches may be set at any time:
+
+    ``reachable``, ``writable``: whether clients get through, and may push.
+    ``before(updates)``: called when a client has looked at the refs and has not been served; may move refs (a rival), and
+    what it answers, unless ``None``, is the outcome of a push that is not applied. ``after(updates, outcome)``: answers
+    what the client is told (a lost acknowledgement). A push that lands late: keep ``updates``, call ``apply`` later.
+    """
+
+    def __init__(self) -> None:
+        self.objects: Store = {}
+        self.refs: dict[str, str] = {}
+        self.reachable = True
+        self.writable = True
+        self.before: Callable[[Sequence[RefUpdate]], Pushed | None] | None = None
+        self.after: Callable[[Sequence[RefUpdate], Pushed], Pushed] | None = None
+        self.lock = RLock()
+
+    def clone(self, signer: str = "") -> tuple[MemoryRepository, MemoryRemote]:
+        """A new, empty clone and its view of this server."""
+        repository = MemoryRepository(signer)
+        return repository, MemoryRemote(repository, self)
+
+    def apply(self, source: MemoryRepository, updates: Sequence[RefUpdate]) -> Pushed:
+        """Move all refs, or none when one is not at its old value."""
+        with self.lock:
+            if any(self.refs.get(update.ref, ZERO) != update.old for update in updates):
+                return Pushed.UNKNOWN
+            for update in updates:
+                copy(source.objects, self.objects, update.new)
+            self.refs |= {update.ref: update.new for update in updates}
+            return Pushed.ACCEPTED
+
+
+class MemoryRemote:
+    """Implements ``gitops.ports.Remote``: ``server`` as ``repository`` sees it."""
+
+    def __init__(self, repository: MemoryRepository, server: MemoryServer, url: str = "memory://shared") -> None:
+        self.url = url
+        self._repository = repository
+        self._server = server
+
+    def _reach(self) -> None:
+        if not self._server.reachable:
+            raise GitError(f"the remote {self.url} cannot be reached", "unreachable")
+
+    def refs(self, patterns: Sequence[str]) -> Mapping[str, str]:
+        """Full names or globs -> ids."""
+        self._reach()
+        with self._server.lock:
+            return {ref: oid for ref, oid in sorted(self._server.refs.items()) if any(fnmatchcase(ref, p) for p in patterns)}
+
+    def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
+        """Remote refs into local ones, with their objects."""
+        self._reach()
+        with self._server.lock:
+            found = {local: self._server.refs[name] for name, local in refs.items() if name in self._server.refs}
+            for oid in found.values():
+                copy(self._server.objects, self._repository.objects, oid)
+        self._repository.refs |= found
+        return found
+
+    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+        """All or nothing; a refusal by the server itself is ``UNKNOWN``, as git's words for it decide nothing."""
+        check_updates(updates, self._repository.contains)
+        server = self._server
+        if not server.reachable:
+            return Pushed.UNKNOWN
+        if not server.writable:
+            raise GitError(f"the remote {self.url} does not allow this push", "denied")
+        if any(server.refs.get(update.ref, ZERO) != update.old for update in updates):
+            return Pushed.REJECTED
+        if server.before is not None and (answer := server.before(updates)) is not None:
+            return answer
+        outcome = server.apply(self._repository, updates)
+        return outcome if server.after is None else server.after(updates, outcome)
+
+
+def copy(source: Store, target: Store, tip: str) -> None:
+    """Everything reachable from ``tip``; what is there already is there with all below it."""
+    todo = [tip]
+    fresh: Store = {}
+    while todo:
+        oid = todo.pop()
+        if oid in target or oid in fresh:
+            continue
+        kind, raw = fresh[oid] = source[oid]
+        if kind == "commit":
+            commit = parse_commit(oid, raw)
+            todo += [commit.tree, *commit.parents]
+        elif kind == "tree":
+            todo += [entry.oid for entry in parse_tree(raw).values() if entry.mode != "160000"]
+    # one step, so that a reader without the lock never sees a part
+    target |= fresh

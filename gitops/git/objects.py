@@ -1,0 +1,140 @@
+"""Git's object format, pure: bytes to values and back, ids, edits to a tree. Shared by the real clone and its twin in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha1
+
+from gitops.ports import Commit, Entry, GitError, Person
+
+Edits = Mapping[str, bytes | str | None]
+"""Path -> content of a file, id of an existing tree or blob, or ``None`` for a removal; "" is the whole tree."""
+Parts = tuple[str, ...]
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+OID = re.compile(r"[0-9a-f]{40}\Z")
+NAMELESS = Person("provisioning", "provisioning@localhost")
+
+
+def object_id(kind: str, raw: bytes) -> str:
+    """Git's name of an object."""
+    return sha1(f"{kind} {len(raw)}\0".encode() + raw, usedforsecurity=False).hexdigest()
+
+
+def parse_commit(oid: str, raw: bytes) -> Commit:
+    """A commit object's bytes as a value."""
+    head, _, body = raw.partition(b"\n\n")
+    tree, parents, author, signed = "", [], NAMELESS, False
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"tree":
+            tree = value.decode()
+        elif key == b"parent":
+            parents.append(value.decode())
+        elif key == b"author":
+            author = parse_person(value.decode(errors="replace"))
+        elif key in (b"gpgsig", b"gpgsig-sha256"):
+            signed = True
+    return Commit(oid, tree, tuple(parents), author, body.decode(errors="replace"), signed)
+
+
+def parse_person(text: str) -> Person:
+    """``Name <mail> 1700000000 +0000``."""
+    name, _, rest = text.partition(" <")
+    mail, _, when = rest.partition("> ")
+    seconds = when.split()[0] if when.split() else "0"
+    return Person(name, mail, int(seconds) if seconds.lstrip("-").isdigit() else 0)
+
+
+def parse_tree(raw: bytes) -> Mapping[str, Entry]:
+    """A tree object's bytes as entries sorted by name."""
+    found: dict[str, Entry] = {}
+    at = 0
+    while at < len(raw):
+        space = raw.index(b" ", at)
+        end = raw.index(b"\0", space)
+        name = raw[space + 1 : end].decode(errors="surrogateescape")
+        found[name] = Entry(name, raw[at:space].decode().zfill(6), raw[end + 1 : end + 21].hex())
+        at = end + 21
+    return dict(sorted(found.items()))
+
+
+def pack_tree(entries: Mapping[str, Entry]) -> bytes:
+    """Entries as a tree object's bytes, in Git's order: a folder sorts as if its name ended in a slash."""
+
+    def key(entry: Entry) -> bytes:
+        return entry.name.encode(errors="surrogateescape") + (b"/" if entry.mode == "040000" else b"")
+
+    rows = (
+        entry.mode.lstrip("0").encode() + b" " + entry.name.encode(errors="surrogateescape") + b"\0" + bytes.fromhex(entry.oid)
+        for entry in sorted(entries.values(), key=key)
+    )
+    return b"".join(rows)
+
+
+def pack_commit(tree: str, parent: str, author: Person, message: str, signature: str = "") -> bytes:
+    """A commit object's bytes; the author is the committer too. ``signature`` is one line."""
+    who = written(author)
+    lines = [f"tree {tree}", *([f"parent {parent}"] if parent else []), f"author {who}", f"committer {who}"]
+    lines += [f"gpgsig {signature}"] if signature else []
+    return "\n".join([*lines, "", ""]).encode(errors="replace") + message.encode(errors="replace")
+
+
+def written(person: Person) -> str:
+    """A person as a commit names them; what could end the field early is left out, as git does."""
+    name, mail = (re.sub(r"[<>\n\0]", "", text).strip() for text in (person.name, person.email))
+    return f"{name or NAMELESS.name} <{mail or NAMELESS.email}> {person.time} +0000"
+
+
+def in_order(edits: Edits) -> Iterator[tuple[Parts, bytes | str | None]]:
+    """As they take effect: removals first, then a path before those below it. Raises ``GitError`` for a path git refuses."""
+    split = sorted((parts_of(path), path) for path in edits)
+    yield from ((parts, None) for parts, path in split if edits[path] is None)
+    yield from ((parts, edits[path]) for parts, path in split if edits[path] is not None)
+
+
+def parts_of(path: str) -> Parts:
+    """The components of a path from the root, none for the root. Raises ``GitError``."""
+    parts = tuple(path.split("/")) if path else ()
+    if "\0" in path or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
+        raise GitError(f"{path!r} cannot be a path in a commit")
+    return parts
+
+
+class Trees:
+    """Edits trees of a store given as two functions: ``read`` a tree's entries, ``put`` an object and get its id."""
+
+    def __init__(self, read: Callable[[str], Mapping[str, Entry]], put: Callable[[str, bytes], str]) -> None:
+        self._read = read
+        self._put = put
+
+    def edited(self, root: str, edits: Edits, mode_of: Callable[[str], str]) -> str:
+        """The id of tree ``root`` ("" for none) with ``edits`` made. ``mode_of`` tells what an existing object is grafted as."""
+        for parts, content in in_order(edits):
+            if isinstance(content, bytes):
+                leaf: tuple[str, str] | None = ("100644", self._put("blob", content))
+            elif content is None or content == EMPTY_TREE:
+                leaf = None
+            else:
+                leaf = (mode_of(content), content)
+            root = self._with(root, parts, leaf)
+        return root or self._put("tree", b"")
+
+    def _with(self, tree: str, parts: Parts, leaf: tuple[str, str] | None) -> str:
+        """``tree`` with one path set or taken away; "" when nothing is left of it."""
+        if not parts:
+            return leaf[1] if leaf else ""
+        name, *rest = parts
+        entries = dict(self._read(tree)) if tree else {}
+        there = entries.get(name)
+        if rest:
+            below = there.oid if there and there.mode == "040000" else ""
+            if not below and leaf is None:
+                return tree
+            folder = self._with(below, tuple(rest), leaf)
+            leaf = ("040000", folder) if folder else None
+        if leaf is None:
+            entries.pop(name, None)
+        else:
+            entries[name] = Entry(name, *leaf)
+        return self._put("tree", pack_tree(entries)) if entries else ""
