@@ -123,7 +123,7 @@ def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: t
 
 
 def converged(space: Workspace, ask: Ask, view: View) -> Plan | None:
-    """The empty plan the last clean apply left, if nothing it was made from has moved since: ids are compared, nothing is read."""
+    """The empty plan of the last clean apply, if nothing it was made from has moved since: ids are compared, nothing is read."""
     marker = view.converged
     if marker is None or ask.full or ask.refresh or ask.options != Options() or view.open_intents:
         return None

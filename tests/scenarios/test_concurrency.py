@@ -1,0 +1,57 @@
+"""Many at once on one infra: one runs at a time, the others wait or are told who holds the lock."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WRITERS = 16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["file", "ssh", "https"])
+def test_sixteen_applies_at_once_end_in_one_state_and_a_valid_chain(
+    transport: str, desk: Any, tmp_path: Path, request: pytest.FixtureRequest, workspace_at: Any
+) -> None:
+    site = request.getfixturevalue(f"{transport}_remote")("estate")
+    desk.environ.update(site.environ)
+    first = workspace_at(desk, tmp_path / "estate-0", site.url)
+    clones = [first.another(tmp_path / f"estate-{n}") for n in range(1, WRITERS)]
+    started = [c.start("apply", "--yes", "--lock-timeout", "5m" if n % 2 else "0s") for n, c in enumerate([first, *clones])]
+    ended = []
+    for process in started:
+        out, err = process.communicate(timeout=300)
+        assert "Traceback" not in err, err
+        ended.append((process.returncode, err))
+    codes = [code for code, _ in ended]
+    # a waiter finds the work done by another: its plan is stale (9) and names that run; who would not wait is told (7)
+    assert codes.count(0) >= 1
+    assert set(codes) <= {0, 7, 9}, ended
+    runs = first("run", "list", "--out", "json").json["runs"]
+    assert [r["status"] for r in runs] == ["succeeded"] * len(runs)
+    assert sorted(r["address"] for r in first("state", "list", "--out", "json").json["resources"]) == [
+        "network/private",
+        "server/db-01",
+        "server/web-01",
+        "server/web-02",
+    ]
+    assert first("plan", "--detailed-exitcode").code == 0
+    assert "verified" in first("audit", "verify").out
+
+
+def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(office: Any, tmp_path: Path, slow_fake: Any) -> None:
+    process = office.start("apply", "--yes", **slow_fake.stall_at("server/web-01"))
+    slow_fake.wait_until_stalled()
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    slow_fake.release()
+    other = office.another(tmp_path / "other")
+    run = other("run", "list", "--out", "json").json["runs"][0]
+    assert run["status"] == "running"
+    other("run", "resume", run["id"], "--yes")
+    assert other("plan", "--detailed-exitcode").code == 0
+    assert slow_fake.created("server") == 3
+    assert "verified" in other("audit", "verify").out
