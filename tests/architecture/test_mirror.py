@@ -1,0 +1,44 @@
+"""Tests mirror the source: ``gitops/git/local.py`` is tested by ``tests/gitops/git/test_local.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .conftest import Module
+
+ELSEWHERE: Mapping[str, str] = {}
+"""Module -> the tests that hold it, where a file of its own would say nothing."""
+ACROSS: Mapping[str, str] = {
+    "tests/gitops/declare/test_bad_inputs.py": "the table of bad declarations, whichever module finds them",
+}
+"""Test files that belong to a package as a whole."""
+
+
+def expected(name: str) -> str:
+    folder, _, file = name.rpartition("/")
+    return f"tests/{folder}/test_{file.lstrip('_').replace('__.py', '.py')}"
+
+
+def needs_tests(module: Module) -> bool:
+    return bool(module.functions) and not module.name.endswith("/ports.py")
+
+
+def test_each_module_has_its_tests(root: Path, modules: Mapping[str, Module]) -> None:
+    missing = {m.name for m in modules.values() if needs_tests(m) and not (root / expected(m.name)).is_file()}
+    assert sorted(missing - ELSEWHERE.keys()) == []
+    assert sorted(ELSEWHERE.keys() - missing) == [], "an exception that is no longer needed"
+    assert [place for place in ELSEWHERE.values() if not (root / place).exists()] == []
+
+
+def test_each_test_file_has_its_module(root: Path, modules: Mapping[str, Module]) -> None:
+    mirrored = {expected(m.name) for m in modules.values()}
+    there = {
+        p.relative_to(root).as_posix()
+        for package in ("planners", "rules", "executors", "gitops")
+        for p in (root / "tests" / package).rglob("test_*.py")
+    }
+    assert sorted(there - mirrored - ACROSS.keys()) == []
+    assert sorted(ACROSS.keys() - there) == [], "an exception that is no longer needed"
