@@ -86,7 +86,6 @@ class Effects:
     def perform(self, phase: Phase) -> Done:
         """Do it. Raises the six errors of the ports."""
         step, kind = phase.step, kind_of(phase.step.address)
-        before = self.records.get(step.address)
         nothing_outside = phase.name in ("move", "forget") or (isinstance(step, Update) and step.record_only)
         if phase.name == "forget":
             done = Done(None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
     """Everything that must hold before a plan may run. Raises ``Stop`` naming what is missing."""
     plan, ask = planned.plan, planned.ask
+    space.person()
     if not ask.commit:
         raise Stop(Exit.USAGE, "a preview of uncommitted edits cannot be applied", "commit and push them, then apply")
     if not ask.frozen:

@@ -83,10 +83,9 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            from difflib import get_close_matches
+            from planners.suggest import hint as nearest
 
-            close = get_close_matches(args[0], COMMANDS, 1)
-            hint = f"did you mean '{close[0]}'?" if close else "'provisioning help' lists the commands"
+            hint = nearest(args[0], COMMANDS, "'provisioning help' lists the commands")
             raise Stop(Exit.USAGE, f"there is no command '{args[0]}'", hint)
         return super().resolve_command(ctx, args)
 
@@ -164,10 +163,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return Exit.INTERRUPTED
     except click.ClickException as error:
-        context.show_stop(Stop(Exit.USAGE, error.format_message().rstrip("."), usage_hint(error)))
+        context.show_stop(usage_stop(error))
         return Exit.USAGE
     finally:
         context.close()
+
+
+def usage_stop(error: click.ClickException) -> Stop:
+    """A usage mistake in our words: what is wrong, and the nearest thing that is right or the page that says it."""
+    if isinstance(error, click.NoSuchOption):
+        from planners.suggest import hint as nearest
+
+        advice = nearest(error.option_name, error.possibilities or (), usage_hint(error))
+        return Stop(Exit.USAGE, f"there is no option '{error.option_name}'", advice)
+    message = error.format_message().rstrip(".")
+    return Stop(Exit.USAGE, message[:1].lower() + message[1:], usage_hint(error))
 
 
 def usage_hint(error: click.ClickException) -> str:

@@ -42,3 +42,15 @@ def workspace_show(context: Context) -> None:
     context.emit(
         found, "\n".join(f"{key:12} {', '.join(value) if isinstance(value, list) else value}" for key, value in found.items())
     )
+
+
+@workspace.command("move-remote", help="Record that an infra's ledger lives at this clone's origin from now on.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def workspace_move_remote(context: Context, reason: str) -> None:
+    """For a repository that has moved; a fork or mirror must not drive the same estate."""
+    infra = context.one_infra(context.head, "workspace move-remote")
+    space = context.workspace
+    context.confirm(f"Drive {infra} from {space.remote.shown} from now on? The former remote must not be used any more")
+    space.ledger(infra).move_remote(reason)
+    context.note(f"{infra} is driven from {space.remote.shown}")
