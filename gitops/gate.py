@@ -10,10 +10,9 @@ from gitops.wiring import Workspace, git_stops
 from planners.steps import Notice
 
 if TYPE_CHECKING:
+    from gitops.pipeline import Consent, Planned
     from rules.approvals import Verdict
     from rules.model import Approval
-
-    from gitops.pipeline import Consent, Planned
 
 
 def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
