@@ -19,6 +19,7 @@ def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
     """Everything that must hold before a plan may run. Raises ``Stop`` naming what is missing."""
     plan, ask = planned.plan, planned.ask
     space.person()
+    require_own_remote(space)
     if not ask.commit:
         raise Stop(Exit.USAGE, "a preview of uncommitted edits cannot be applied", "commit and push them, then apply")
     if not ask.frozen:
@@ -32,6 +33,16 @@ def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
     if not verdict.allowed:
         hint = f"have somebody else run: provisioning approve {plan.id[:12]} -i {plan.infra}"
         raise Stop(Exit.NEEDS_APPROVAL, f"plan {plan.id[:12]} of {plan.infra} is not approved: {verdict.why}", hint)
+
+
+def require_own_remote(space: Workspace) -> None:
+    """A fork has the same declarations and must not drive the same estate. Raises ``Stop`` (denied)."""
+    from gitops.git.remote import normalised
+
+    wanted, own = space.config.remote, space.remote
+    if wanted and normalised(space.absolute(wanted)) != normalised(own.url):
+        message = f"workspace.yaml says this workspace lives at {wanted}, and this clone's origin is {own.shown}"
+        raise Stop(Exit.DENIED, message, "apply from the workspace's own remote; if it has moved, change 'remote' in workspace.yaml")
 
 
 def judge(space: Workspace, planned: Planned) -> Verdict:
