@@ -24,7 +24,7 @@ SLEEPS = {
     "executors/providers/local/init.py": "a process of its own: the first one of a server",
 }
 STREAMS = PRINTS | {
-    "gitops/declare/jsonnet_child.py": "a process of its own, which answers on stdout",
+    "gitops/declare/sandbox_child.py": "a process of its own, which answers on stdout",
 }
 SECRET_NAME = re.compile(r"(^|_)(secret|password|signature|hmac)(s)?$|(^|_)(secret|access|api|webhook)_token$")
 
