@@ -8,6 +8,8 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["git_servers"]  # real Git remotes, from tests/servers
+
 NO_SKIPS = os.environ.get("CI", "").lower() in ("1", "true")
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from threading import RLock
+from secrets import token_hex
 
-from gitops.git.command import Git, failure
+from gitops.git import demand
+from gitops.git.command import CONFIG, Done, Git, failure, unlocked, value_of
+from gitops.git.objects import OID, Edits, in_order, parse_commit, parse_tree, parts_of, written
+from gitops.git.reader import Found, Reader
 from gitops.ports import ZERO, Commit, Entry, GitError, Person, Signature
 
-NAMELESS = Person("provisioning", "provisioning@localhost")
+PACKS = 20
+"""Packs that may lie about before they are joined: every write makes one, and each is looked through on every read."""
+GOOD = re.compile(r'^Good "git" signature for (.+) with \S+ key (\S+)$', re.MULTILINE)
 
 
 def open_repository(path: Path, environ: Mapping[str, str]) -> GitRepository:
@@ -20,43 +26,64 @@ def open_repository(path: Path, environ: Mapping[str, str]) -> GitRepository:
     start = path.resolve()
     if not start.exists():
         raise GitError(f"'{path}' does not exist", "not-a-repository", "name a state repository with -w PATH")
-    clean = {k: v for k, v in environ.items() if not k.startswith("GIT_")} | {"LC_ALL": "C"}
-    argv = ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--git-common-dir", "--git-dir", "--is-bare-repository", "--show-toplevel"]
+    done = discover(start, environ, "explicit")
+    lines = done.out.decode(errors="surrogateescape").splitlines()
+    if len(lines) < 3 and all((start / name).exists() for name in ("HEAD", "objects", "refs")):
+        outer = repository_of(discover(start.parent, environ, "explicit"), environ)
+        if outer is not None and outer.tracks(start / "HEAD"):
+            # content that looks like a bare repository, with settings of a contributor's choice: the one around it is meant
+            return outer
+        done = discover(start, environ, "all")
+    found = repository_of(done, environ)
+    if found is None:
+        if "dubious ownership" in done.err:
+            raise GitError(f"'{start}' belongs to another user", "denied", f"git config --global --add safe.directory {start}")
+        hint = "'provisioning init DIR' makes a state repository"
+        raise GitError(f"'{start}' is not inside a Git repository", "not-a-repository", hint)
+    return found
+
+
+def discover(start: Path, environ: Mapping[str, str], bare: str) -> Done:
+    """Ask git what is around ``start``. ``bare``: ``explicit`` finds no bare repository, ``all`` does."""
+    kept = {k: v for k, v in environ.items() if not k.startswith("GIT_") or CONFIG.match(k) or k == "GIT_CEILING_DIRECTORIES"}
+    argv = ["git", "-c", f"safe.bareRepository={bare}", "-C", str(start), "rev-parse", "--path-format=absolute"]
+    argv += ["--git-common-dir", "--git-dir", "--is-bare-repository", "--show-toplevel"]
     try:
-        done = subprocess.run(argv, env=clean, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(argv, env=kept | {"LC_ALL": "C"}, capture_output=True, timeout=10, check=False)
     except FileNotFoundError as error:
         raise GitError("the git program is not installed", "other", "install git 2.39 or newer") from error
-    lines = done.stdout.splitlines()
+    return Done(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def repository_of(done: Done, environ: Mapping[str, str]) -> GitRepository | None:
+    """What ``discover`` found, if anything."""
+    lines = done.out.decode(errors="surrogateescape").splitlines()
     if len(lines) < 3:
-        if "dubious ownership" in done.stderr:
-            raise GitError(f"'{start}' belongs to another user", "denied", f"git config --global --add safe.directory {start}")
-        raise GitError(f"'{start}' is not inside a Git repository", "not-a-repository", "'provisioning init DIR' makes a state repository")
-    top = Path(lines[3]) if lines[2] == "false" and len(lines) > 3 else None
-    return GitRepository(lines[0], lines[1], top, environ)
+        return None
+    return GitRepository(Git(lines[1], environ, lines[0]), Path(lines[3]) if len(lines) > 3 else None)
 
 
 class GitRepository:
-    """Implements ``gitops.ports.Repository``. ``work_tree`` is ``None`` for a bare one. Safe to use from several threads."""
+    """Implements ``gitops.ports.Repository``. ``work_tree`` is ``None`` for a bare one.
 
-    def __init__(self, common_dir: str, git_dir: str, work_tree: Path | None, environ: Mapping[str, str]) -> None:
-        self.git = Git(common_dir, environ)
-        self.git_dir = git_dir
+    A shallow or partial clone fetches what it lacks when it is asked for, once.
+    """
+
+    def __init__(self, git: Git, work_tree: Path | None = None) -> None:
+        self.git = git
+        self.git_dir = git.git_dir
         self.work_tree = work_tree
-        self.environ = environ
-        self._reader: subprocess.Popen[bytes] | None = None
-        self._lock = RLock()
+        self._partial = demand.is_partial(git)
+        # git itself brings what a partial clone lacks beside contents, and may need the person's credentials for it
+        self._reader = Reader(partial(git.child, own=self._partial))
         self._commits: dict[str, Commit] = {}
-        self._trees: dict[tuple[str, str, bool], Mapping[str, Entry]] = {}
+        self._trees: dict[str, Mapping[str, Entry]] = {}
+        self.left_out: dict[str, int] = {}
+        """Blobs that stand for a large file of the work tree -> its real size; see ``worktree_tree``."""
 
     def close(self) -> None:
         """End the reading child, if there is one."""
-        with self._lock:
-            if self._reader is not None:
-                reader, self._reader = self._reader, None
-                for pipe in (reader.stdin, reader.stdout):
-                    if pipe is not None:
-                        pipe.close()
-                reader.wait()
+        self._reader.close()
 
     def __enter__(self) -> GitRepository:
         return self
@@ -64,38 +91,30 @@ class GitRepository:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def base(self) -> str:
+        """Where git starts a relative address of a remote."""
+        return str(self.work_tree or self.git_dir)
+
     # --- objects -----------------------------------------------------------------------------------------
 
-    def _ask(self, request: str, want: bool) -> tuple[str, str, bytes] | None:
-        """One object by id or revision through ``cat-file --batch-command``: (id, type, content); ``None`` when missing."""
-        with self._lock:
-            if self._reader is None or self._reader.poll() is not None:
-                self._reader = self.git.child("cat-file", "--batch-command")
-            reader = self._reader
-            if reader.stdin is None or reader.stdout is None:
-                raise GitError("git cat-file has no pipes")
-            verb = "contents" if want else "info"
-            reader.stdin.write(f"{verb} {request}\n".encode())
-            reader.stdin.flush()
-            head = reader.stdout.readline().decode().split()
-            if not head:
-                raise GitError("git cat-file ended unexpectedly", "damaged", "check the clone with 'git fsck'")
-            if head[-1] in ("missing", "ambiguous"):
-                return None
-            oid, kind, size = head[0], head[1], int(head[2])
-            if not want:
-                return oid, kind, str(size).encode()
-            content = reader.stdout.read(size)
-            reader.stdout.read(1)
-            return oid, kind, content
+    def _one(self, name: str, kind: str) -> Found:
+        found = next(iter(self._reader.contents([name])))
+        if found is None or found.kind != kind:
+            raise missing(kind, name)
+        return found
 
     def commit(self, oid: str) -> Commit:
         """Raises ``GitError(missing)``."""
         if oid not in self._commits:
-            found = self._ask(oid, True)
-            if found is None or found[1] != "commit":
-                raise GitError(f"commit {oid[:12]} is not in this clone", "missing", "fetch it, or deepen a shallow clone")
-            self._commits[oid] = parse_commit(oid, found[2])
+            checked(oid)
+            try:
+                found = self._one(oid, "commit")
+            except GitError:
+                if not self.deepen():
+                    raise
+                found = self._one(oid, "commit")
+            self._commits[oid] = parse_commit(oid, found.content)
         return self._commits[oid]
 
     def history(self, tip: str, stop: str = "", limit: int = 0) -> Sequence[Commit]:
@@ -104,218 +123,232 @@ class GitRepository:
         oid = tip
         while oid and oid != stop and not (limit and len(found) >= limit):
             found.append(self.commit(oid))
-            oid = found[-1].parents[0] if found[-1].parents else ""
+            oid = next(iter(found[-1].parents), "")
         return found
 
     def entries(self, treeish: str, path: str = "", recursive: bool = False) -> Mapping[str, Entry]:
-        """One folder, or everything below it."""
-        key = (treeish, path, recursive)
-        if key in self._trees:
-            return self._trees[key]
-        spec = f"{treeish}:{path}" if path else f"{treeish}^{{tree}}"
-        found = self._ask(spec, not recursive)
-        if found is None:
-            if path and self._ask(f"{treeish}^{{tree}}", False) is not None:
+        """One folder, or everything below it; trees once read are kept."""
+        found = self._tree(self._root(treeish))
+        for part in parts_of(path):
+            entry = found.get(part)
+            if entry is None or entry.mode != "040000":
                 return {}
-            raise GitError(f"{treeish[:12]} is not in this clone", "missing", "fetch it, or deepen a shallow clone")
-        if found[1] != "tree":
-            return {}
-        result = self._listing(found[0]) if recursive else parse_tree(found[2])
-        if len(treeish) == 40:
-            self._trees[key] = result
-        return result
+            found = self._tree(entry.oid)
+        return self._below(found) if recursive else found
 
-    def _listing(self, tree: str) -> Mapping[str, Entry]:
-        text = self.git.run("ls-tree", "-r", "-z", "--full-tree", tree)
-        if text.code != 0:
-            raise failure("ls-tree", text)
+    def _root(self, treeish: str) -> str:
+        if treeish not in self._trees and treeish not in self._commits:
+            found = next(iter(self._reader.contents([checked(treeish)])))
+            if found is not None and found.kind == "tree":
+                self._trees[treeish] = parse_tree(found.content)
+        return treeish if treeish in self._trees else self.commit(treeish).tree
+
+    def _tree(self, oid: str) -> Mapping[str, Entry]:
+        if oid not in self._trees:
+            self._trees[oid] = parse_tree(self._one(oid, "tree").content)
+        return self._trees[oid]
+
+    def _below(self, top: Mapping[str, Entry]) -> Mapping[str, Entry]:
+        """Every path below, reading one level of folders at a time."""
+        level = {"": top}
         found: dict[str, Entry] = {}
-        for line in text.out.split(b"\0"):
-            if line:
-                head, _, name = line.partition(b"\t")
-                mode, _, oid = head.decode().split()
-                path = name.decode(errors="surrogateescape")
-                found[path] = Entry(path.rpartition("/")[2], mode, oid)
+        while level:
+            folders: dict[str, str] = {}
+            for prefix, entries in level.items():
+                for name, entry in entries.items():
+                    if entry.mode == "040000":
+                        folders[f"{prefix}{name}/"] = entry.oid
+                    else:
+                        found[f"{prefix}{name}"] = entry
+            self._read_trees([oid for oid in folders.values() if oid not in self._trees])
+            level = {prefix: self._trees[oid] for prefix, oid in folders.items()}
         return dict(sorted(found.items()))
+
+    def _read_trees(self, oids: Sequence[str]) -> None:
+        for oid, found in zip(oids, self._reader.contents(oids), strict=True):
+            if found is None:
+                raise missing("tree", oid)
+            self._trees[oid] = parse_tree(found.content)
 
     def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
         """Blob sizes, without their contents."""
-        found = {}
-        for oid in oids:
-            answer = self._ask(oid, False)
-            if answer is None:
-                raise GitError(f"object {oid[:12]} is not in this clone", "missing", "fetch it, or deepen a shallow clone")
-            found[oid] = int(answer[2])
-        return found
+        wanted = self._wanted(oids)
+        found = {oid: self._blob(oid, found).size for oid, found in zip(wanted, self._reader.headers(wanted), strict=True)}
+        return found | {oid: size for oid, size in self.left_out.items() if oid in found}
 
     def blobs(self, oids: Iterable[str]) -> Mapping[str, bytes]:
         """Contents by id."""
-        found = {}
-        for oid in oids:
-            answer = self._ask(oid, True)
-            if answer is None or answer[1] != "blob":
-                raise GitError(f"object {oid[:12]} is not in this clone", "missing", "fetch it, or deepen a shallow clone")
-            found[oid] = answer[2]
+        wanted = self._wanted(oids)
+        return {oid: self._blob(oid, found).content for oid, found in zip(wanted, self._reader.contents(wanted), strict=True)}
+
+    def _wanted(self, oids: Iterable[str]) -> Sequence[str]:
+        wanted = [checked(oid) for oid in dict.fromkeys(oids)]
+        if self._partial and wanted:
+            demand.bring(self.git, self.base, wanted)
+        return wanted
+
+    @staticmethod
+    def _blob(oid: str, found: Found | None) -> Found:
+        if found is None or found.kind != "blob":
+            raise missing("blob", oid)
         return found
 
-    def write(
-        self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, sign: bool = False
-    ) -> str:
+    def write(self, parent: str, edits: Edits, message: str, author: Person, sign: bool = False) -> str:
         """One ``git fast-import`` per commit: blobs, trees and the commit in one process and one pack, synced to disk."""
-        script = import_script(self, parent, edits, message, author)
-        with tempfile.TemporaryDirectory(prefix="provisioning-") as folder:
-            marks = Path(folder, "marks")
-            done = self.git.run("fast-import", "--quiet", "--force", f"--export-marks={marks}", stdin=script)
-            if done.code != 0:
-                raise failure("fast-import", done)
-            oid = dict(line.split() for line in marks.read_text().splitlines())[":1"]
+        grafts = [edit for edit in edits.values() if isinstance(edit, str)]
+        kinds = {}
+        for oid, found in zip(grafts, self._reader.headers([checked(oid) for oid in grafts]), strict=True):
+            if found is None or found.kind not in ("tree", "blob"):
+                raise missing("tree or blob", oid)
+            kinds[oid] = found.kind
+        if parent:
+            self.commit(checked(parent))
+        script = import_script(parent, edits, kinds, message, author)
+        oid = self.git.out("fast-import", "--quiet", "--force", "--done", stdin=script)
         return self._signed(oid, parent, message, author) if sign else oid
 
     def _signed(self, oid: str, parent: str, message: str, author: Person) -> str:
+        name, mail, date = re.split(r" <|> ", written(author))
+        who = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail, "GIT_AUTHOR_DATE": f"@{date}"}
+        who |= {key.replace("AUTHOR", "COMMITTER"): value for key, value in who.items()}
         parents = ["-p", parent] if parent else []
-        tree = self.commit(oid).tree
-        who = {"GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email, "GIT_AUTHOR_DATE": f"{author.time} +0000"}
-        who |= {k.replace("AUTHOR", "COMMITTER"): v for k, v in who.items()}
-        done = self.git.run("commit-tree", "-S", tree, *parents, stdin=message.encode(), own=True, extra=who)
+        text = message.encode(errors="replace")
+        done = self.git.run("commit-tree", "-S", self.commit(oid).tree, *parents, stdin=text, own=True, extra=who)
         if done.code != 0:
-            hint = "git config gpg.format ssh && git config user.signingkey ~/.ssh/id_ed25519.pub"
-            raise GitError("git cannot sign: no usable signing key", "no-identity", f"make one: ssh-keygen -t ed25519, then {hint}")
+            hint = "ssh-keygen -t ed25519, then git config --global gpg.format ssh && git config --global user.signingkey KEY.pub"
+            raise GitError(f"git cannot sign: {failure('commit-tree', done)}", "no-identity", f"make a key: {hint}")
         return done.out.decode().strip()
 
     def verify(self, oid: str, allowed: Sequence[str]) -> Signature:
-        """Whether ``oid`` is signed by one of ``allowed`` (lines of an ssh allowed-signers file)."""
+        """Whether ``oid`` is signed by an ssh key among ``allowed``; any other kind of signature is not good."""
+        self.commit(checked(oid))
         with tempfile.NamedTemporaryFile("w", prefix="provisioning-", suffix=".signers") as signers:
-            signers.write("".join(line + "\n" for line in allowed))
+            signers.write("".join(f"{line}\n" for line in allowed if "\n" not in line))
             signers.flush()
-            option = f"gpg.ssh.allowedSignersFile={signers.name}"
-            done = self.git.run("-c", option, "verify-commit", "--raw", oid)
-        words = done.err.split()
-        principal = words[words.index("for") + 1] if done.code == 0 and "for" in words else ""
-        return Signature(done.code == 0 and bool(principal), principal, words[-1] if done.code == 0 and words else "")
+            ours = {"gpg.ssh.allowedSignersFile": signers.name, "gpg.openpgp.program": "false", "gpg.x509.program": "false"}
+            options = [word for key, value in ours.items() for word in ("-c", f"{key}={value}")]
+            done = self.git.run(*options, "verify-commit", "--raw", oid)
+        match = GOOD.search(done.err)
+        return Signature(True, match[1], match[2]) if done.code == 0 and match else Signature(False)
 
     # --- refs --------------------------------------------------------------------------------------------
 
     def resolve(self, revision: str) -> str | None:
-        """Commit id of a revision; the revision goes in as data, so that it can never be an option."""
-        if not revision or revision.startswith("-") or any(c in revision for c in "\n\0"):
+        """Commit id of a revision; it goes in as data, so that it can never be an option."""
+        if not revision or any(c in revision for c in "\n\0"):
             return None
-        where = {"GIT_DIR": self.git_dir} if revision.startswith(("HEAD", "@")) and self.git_dir != self.git.git_dir else None
-        done = self.git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", extra=where)
-        return done.out.decode().strip() if done.code == 0 else None
+        found = next(iter(self._reader.headers([f"{revision}^{{commit}}"])))
+        if found is None and re.search(r"[~^@]|\A[0-9a-f]{4,40}\Z", revision) and self.deepen():
+            found = next(iter(self._reader.headers([f"{revision}^{{commit}}"])))
+        return found.oid if found else None
 
     def local(self, prefix: str) -> Mapping[str, str]:
         """Local refs below ``prefix``; a tag's id is that of its commit."""
-        text = self.git.out("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", prefix)
+        text = self.git.out("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", "--end-of-options", prefix)
         rows = [line.split() for line in text.splitlines()]
         return {row[0]: row[-1] for row in rows}
 
     def set_ref(self, ref: str, new: str, old: str | None = None) -> bool:
-        """Compare-and-swap of a local ref."""
-        done = self.git.run("update-ref", "--no-deref", ref, new, *([] if old is None else [old]))
-        return done.code == 0
+        """Compare-and-swap of a local ref. Raises ``GitError`` when git cannot write it at all."""
+        argv = ["update-ref", "--no-deref", "--end-of-options", ref, checked(new), *([] if old is None else [old])]
+        done = self.git.run(*argv)
+        if done.code != 0 and unlocked(self.git, done.err):
+            done = self.git.run(*argv)
+        if done.code == 0:
+            return True
+        if old is not None and self.local(ref).get(ref, ZERO) != old:
+            return False
+        raise failure("update-ref", done)
 
     def contains(self, tip: str, commit: str) -> bool:
         """Whether ``commit`` is ``tip`` or an ancestor of it."""
         if tip == commit:
             return True
-        done = self.git.run("merge-base", "--is-ancestor", commit, tip)
+        done = self.git.run("merge-base", "--is-ancestor", checked(commit), checked(tip))
+        if done.code != 0 and self.is_shallow():
+            if not self.deepen():
+                message = "this clone is shallow and the rest of the history cannot be fetched"
+                raise GitError(message, "missing", "git fetch --unshallow")
+            done = self.git.run("merge-base", "--is-ancestor", commit, tip)
         if done.code not in (0, 1):
+            for oid in (tip, commit):  # the one that is not there says so
+                self.commit(oid)
             raise failure("merge-base", done)
         return done.code == 0
+
+    def tidy(self) -> bool:
+        """Join small packs and loose objects geometrically once there are ``PACKS``; nothing is ever pruned."""
+        if self._partial or len([*Path(self.git.common, "objects", "pack").glob("*.pack")]) < PACKS:
+            return False
+        # another process may be at it: what fails now is done next time
+        return self.git.run("-c", "pack.threads=1", "repack", "-d", "-q", "--geometric=2", "--no-write-bitmap-index").code == 0
 
     # --- facts -------------------------------------------------------------------------------------------
 
     def setting(self, key: str, own: bool = False) -> str:
-        """One value of the repository's (or the person's) configuration, "" when unset."""
-        if own and (value := self.setting(key)):
-            return value
-        if own:
-            env = self.git.own
-            pairs = {env[f"GIT_CONFIG_KEY_{n}"].lower(): env[f"GIT_CONFIG_VALUE_{n}"] for n in range(int(env["GIT_CONFIG_COUNT"]))}
-            return pairs.get(key.lower(), "")
-        done = self.git.run("config", "--get", key)
-        return done.out.decode().strip() if done.code == 0 else ""
+        """One value of the repository's configuration ("" when unset); with ``own`` the person's counts where it has none."""
+        return value_of((s for s in self.git.settings if own or not s.own), key)
 
     def identity(self) -> Person | None:
         """The person's name and mail as git knows them, ``None`` when unset."""
-        environ = self.environ
-        name = environ.get("GIT_AUTHOR_NAME") or self.setting("user.name", own=True)
-        mail = environ.get("GIT_AUTHOR_EMAIL") or environ.get("EMAIL") or self.setting("user.email", own=True)
-        return Person(name, mail) if name and mail else None
+        environ = self.git.environ
+        name = environ.get("GIT_AUTHOR_NAME") or self.setting("author.name", True) or self.setting("user.name", True)
+        mail = environ.get("GIT_AUTHOR_EMAIL") or self.setting("author.email", True) or self.setting("user.email", True)
+        return Person(name, mail) if name and (mail := mail or environ.get("EMAIL", "")) else None
+
+    def tracks(self, path: Path) -> bool:
+        """Whether ``path`` of the work tree is in the index."""
+        if self.work_tree is None:
+            return False
+        where = {"GIT_WORK_TREE": self.base}
+        return bool(self.git.out("-C", self.base, "ls-files", "--", f":(literal){path}", extra=where))
 
     def is_shallow(self) -> bool:
         """Whether history was cut when this was cloned."""
-        return Path(self.git.git_dir, "shallow").exists()
+        return demand.is_shallow(self.git)
+
+    def deepen(self) -> bool:
+        """Complete the history of a shallow clone; ``False`` when it is not shallow, or the rest cannot be had."""
+        if not self.is_shallow() or not demand.deepen(self.git, self.base):
+            return False
+        self._reader.close()  # it knows the history as it was
+        return True
 
 
-def parse_commit(oid: str, raw: bytes) -> Commit:
-    """A commit object's bytes as a value."""
-    head, _, body = raw.partition(b"\n\n")
-    tree, parents, author, signed = "", [], NAMELESS, False
-    for line in head.split(b"\n"):
-        key, _, value = line.partition(b" ")
-        if key == b"tree":
-            tree = value.decode()
-        elif key == b"parent":
-            parents.append(value.decode())
-        elif key == b"author":
-            author = parse_person(value.decode(errors="replace"))
-        elif key in (b"gpgsig", b"gpgsig-sha256"):
-            signed = True
-    return Commit(oid, tree, tuple(parents), author, body.decode(errors="replace"), signed)
+def checked(oid: str) -> str:
+    """An object id, and nothing that git could take for a name. Raises ``GitError``."""
+    if not OID.match(oid):
+        raise GitError(f"'{oid}' is not the full id of an object", "missing")
+    return oid
 
 
-def parse_person(text: str) -> Person:
-    """``Name <mail> 1700000000 +0000``."""
-    name, _, rest = text.partition(" <")
-    mail, _, when = rest.partition("> ")
-    seconds = when.split()[0] if when.split() else "0"
-    return Person(name, mail, int(seconds) if seconds.lstrip("-").isdigit() else 0)
+def missing(kind: str, oid: str) -> GitError:
+    """An object that is not in the clone."""
+    return GitError(f"{kind} {oid[:12]} is not in this clone", "missing", "fetch it, or deepen a shallow clone")
 
 
-def parse_tree(raw: bytes) -> Mapping[str, Entry]:
-    """A tree object's bytes as entries sorted by name."""
-    found: dict[str, Entry] = {}
-    at = 0
-    while at < len(raw):
-        space = raw.index(b" ", at)
-        end = raw.index(b"\0", space)
-        name = raw[space + 1 : end].decode(errors="surrogateescape")
-        mode = raw[at:space].decode().zfill(6)
-        found[name] = Entry(name, mode, raw[end + 1 : end + 21].hex())
-        at = end + 21
-    return dict(sorted(found.items()))
-
-
-def import_script(repository: GitRepository, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person) -> bytes:
-    """The fast-import stream of one commit; removals first, so that a file may become a folder and the reverse."""
-    who = f"{author.name or NAMELESS.name} <{author.email or NAMELESS.email}> {author.time} +0000"
-    text = message.encode()
-    # the format wants a ref name; ours is unique, as several processes write at once, and the reset to nothing leaves none behind
-    scratch = f"refs/provisioning/scratch-{secrets.token_hex(8)}"
-    parts = [f"commit {scratch}\nmark :1\nauthor {who}\ncommitter {who}\ndata {len(text)}\n".encode(), text, b"\n"]
+def import_script(parent: str, edits: Edits, kinds: Mapping[str, str], message: str, author: Person) -> bytes:
+    """The fast-import stream of one commit, which prints its id. ``kinds``: what the existing objects named in ``edits`` are."""
+    who = written(author).encode(errors="replace")
+    text = message.encode(errors="replace")
+    # the format wants a ref name; several processes write at once, so it is ours alone, and the reset to nothing leaves none
+    scratch = b"refs/provisioning/scratch-" + token_hex(8).encode()
+    parts = [b"commit %b\nmark :1\nauthor %b\ncommitter %b\ndata %d\n%b\n" % (scratch, who, who, len(text), text)]
     parts.append(f"from {parent}\n".encode() if parent else b"")
-    parts += [f"D {quoted(path)}\n".encode(errors="surrogateescape") for path, content in edits.items() if content is None]
-    for path, content in edits.items():
-        name = quoted(path).encode(errors="surrogateescape")
+    for folders, content in in_order(edits):
+        name = quoted("/".join(folders))
         if isinstance(content, bytes):
-            parts += [b"M 100644 inline ", name, b"\n", f"data {len(content)}\n".encode(), content, b"\n"]
-        elif isinstance(content, str):
-            found = repository._ask(content, False)
-            if found is None:
-                raise GitError(f"object {content[:12]} is not in this clone", "missing")
-            mode = "040000" if found[1] == "tree" else "100644"
-            parts += [f"M {mode} {found[0]} ".encode(), name, b"\n"]
-    parts.append(f"reset {scratch}\nfrom {ZERO}\n\n".encode())
+            parts += [b"M 100644 inline %b\ndata %d\n" % (name, len(content)), content, b"\n"]
+        elif content is not None:
+            mode = b"040000" if kinds[content] == "tree" else b"100644"
+            parts.append(b"M %b %b %b\n" % (mode, content.encode(), name))
+        else:
+            parts.append(b"D %b\n" % name if folders else b"deleteall\n")
+    parts.append(b"reset %b\nfrom %b\n\nget-mark :1\ndone\n" % (scratch, ZERO.encode()))
     return b"".join(parts)
 
 
-def quoted(path: str) -> str:
+def quoted(path: str) -> bytes:
     """A path as fast-import reads it."""
-    if path.startswith('"') or any(c in path for c in '\n"\\'):
-        escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    return path
-
-
-__all__ = ["ZERO", "GitRepository", "open_repository"]
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'.encode(errors="surrogateescape")

@@ -156,6 +156,7 @@ class MemoryRepository:
 
     def contains(self, tip: str, commit: str) -> bool:
         """Whether ``commit`` is ``tip`` or an ancestor of it."""
+        self.commit(commit)
         seen, todo = set(), [tip]
         while todo:
             oid = todo.pop()
@@ -225,6 +226,8 @@ class MemoryRemote:
 
     def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
         """Remote refs into local ones, with their objects."""
+        if not refs:
+            return {}
         self._reach()
         with self._server.lock:
             found = {local: self._server.refs[name] for name, local in refs.items() if name in self._server.refs}
