@@ -34,6 +34,8 @@ class Template(Strict):
     target: str
     """Relative path on the server; a Jinja expression is filled in."""
     mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "0644"
+    render: bool = True
+    """False: placed as it is, such as a program that has braces of its own."""
 
 
 class Service(Strict):

@@ -1,0 +1,1 @@
+"""Taskservs: services that are installed on a server, whatever provider made it."""
