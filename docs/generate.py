@@ -1,15 +1,19 @@
-"""Write the generated pages of this folder: ``make docs``. Run with ``--check`` it only says which are out of step."""
+"""Write the generated pages of this folder, and the template's schemas: ``make docs``.
+
+Run with ``--check`` it only says which are out of step.
+"""
 
 from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 from gitops.cli.main import ALIASES, COMMANDS, GLOBAL_HELP, root
+from gitops.schema import jsonschema_export
 from gitops.stops import MEANING
 
 HERE = Path(__file__).parent
@@ -85,7 +89,9 @@ def bad_inputs() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES = {"commands.md": commands, "bad-inputs.md": bad_inputs}
+PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "bad-inputs.md": bad_inputs}
+for path, content in jsonschema_export.files():
+    PAGES[f"../state-repo-template/{path}"] = content.decode
 
 
 def main(check: bool) -> int:
@@ -93,6 +99,7 @@ def main(check: bool) -> int:
     stale = [name for name, page in PAGES.items() if not (HERE / name).is_file() or (HERE / name).read_text() != page()]
     for name in stale:
         if not check:
+            (HERE / name).parent.mkdir(parents=True, exist_ok=True)
             (HERE / name).write_text(PAGES[name]())
         print(f"docs/{name} {'is out of step: run make docs' if check else 'written'}")
     return 1 if check and stale else 0

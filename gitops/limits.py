@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FILE_BYTES = 1 << 20
+FILE_BYTES = 4 << 20
 """A declaration file; larger ones are refused by their size, before they are read."""
 TOTAL_BYTES = 64 << 20
 """All declaration files that one infra is made of."""
@@ -13,10 +13,14 @@ NODES = 500_000
 EDIT_BYTES = 256 << 10
 """A file that an edit command rewrites: comments and order are kept, which is slow work."""
 
-JSONNET_CPU_SECONDS = 5
-JSONNET_WALL_SECONDS = 10.0
-JSONNET_MEMORY_BYTES = 512 << 20
+EVALUATION_CPU_SECONDS = 5
+"""Processor time for one Jsonnet file, or for one config against its schema."""
+EVALUATION_WALL_SECONDS = 60.0
+"""For all Jsonnet files, or all configs, of one infra."""
+EVALUATION_MEMORY_BYTES = 512 << 20
 """Beyond what the evaluator itself reserves when it starts."""
 JSONNET_OUTPUT_BYTES = 16 << 20
 JSONNET_STACK = 400
 """Call frames inside each other."""
+SCHEMA_FAULTS = 100
+"""Faults told of one config."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,13 +38,22 @@ class Bindings:
     clusters: Mapping[str, tuple[str, ...]]
 
 
-def bindings(infra: Infra, document: Document, known: Mapping[str, Extension], findings: Findings) -> Bindings:
-    """Every taskserv on every server. Wrong names are told where they are written, each once."""
+def bindings(
+    infra: Infra,
+    document: Document,
+    known: Mapping[str, Extension],
+    findings: Findings,
+    hidden: Collection[tuple[str, str]] = (),
+) -> Bindings:
+    """Every taskserv on every server. Wrong names are told where they are written, each once.
+
+    ``hidden``: (kind, name) of entries that are declared and not valid.
+    """
     found: dict[str, Binding] = {}
     members: dict[str, list[str]] = {}
     strangers: set[str] = set()
     disabled = {name for name, t in infra.taskservs.items() if not t.enabled}
-    for binding in (*_of_servers(infra), *_of_clusters(infra, document, findings)):
+    for binding in (*_of_servers(infra), *_of_clusters(infra, document, findings, hidden)):
         name = binding.use.name
         if name in disabled:
             continue
@@ -55,7 +64,9 @@ def bindings(infra: Infra, document: Document, known: Mapping[str, Extension], f
                 findings.add(where, "unknown-taskserv", f"there is no taskserv '{name}'", advice)
             strangers.add(name)
             continue
-        _check(binding, infra, document, known[name], findings)
+        _check_role(binding, document, known[name], findings)
+        if ("taskservs", name) not in hidden:
+            _check_profile(binding, infra, document, findings)
         if binding.cluster:
             members.setdefault(binding.cluster, []).append(binding.address)
             if binding.address in found and not _says_more(binding):
@@ -88,7 +99,7 @@ def _of_servers(infra: Infra) -> Iterator[Binding]:
                 yield Binding(server, use, ("servers", server, "taskservs", index))
 
 
-def _of_clusters(infra: Infra, document: Document, findings: Findings) -> Iterator[Binding]:
+def _of_clusters(infra: Infra, document: Document, findings: Findings, hidden: Collection[tuple[str, str]]) -> Iterator[Binding]:
     """Components of clusters on each of their servers; one named like the cluster when none is listed."""
     from gitops.schema.infra import TaskservUse
 
@@ -98,6 +109,8 @@ def _of_clusters(infra: Infra, document: Document, findings: Findings) -> Iterat
             continue
         uses = list(enumerate(declared.taskservs)) or [(-1, TaskservUse(name=cluster))]
         for index, server in enumerate(declared.servers):
+            if ("servers", server) in hidden:
+                continue
             if server not in there:
                 where = document.at(("clusters", cluster, "servers", index))
                 message = f"cluster '{cluster}' spans server '{server}', which is not declared"
@@ -108,24 +121,21 @@ def _of_clusters(infra: Infra, document: Document, findings: Findings) -> Iterat
                 yield Binding(server, use, path, cluster)
 
 
-def _check(binding: Binding, infra: Infra, document: Document, extension: Extension, findings: Findings) -> None:
-    """A profile or role that is not there."""
+def _check_profile(binding: Binding, infra: Infra, document: Document, findings: Findings) -> None:
     use, declared = binding.use, infra.taskservs.get(binding.use.name)
     profiles = declared.profiles if declared else {}
     if use.profile and use.profile not in profiles:
         advice = hint(use.profile, profiles, f"add it below taskservs.{use.name}.profiles")
-        findings.add(
-            document.at((*binding.path, "profile")),
-            "unknown-profile",
-            f"taskserv '{use.name}' has no profile '{use.profile}'",
-            advice,
-        )
-    roles = extension.manifest.roles
+        where = document.at((*binding.path, "profile"))
+        findings.add(where, "unknown-profile", f"taskserv '{use.name}' has no profile '{use.profile}'", advice)
+
+
+def _check_role(binding: Binding, document: Document, extension: Extension, findings: Findings) -> None:
+    use, roles = binding.use, extension.manifest.roles
     if use.role and use.role not in roles:
         advice = hint(use.role, roles, f"its roles are {', '.join(roles)}" if roles else "remove the role")
-        findings.add(
-            document.at((*binding.path, "role")), "unknown-role", f"taskserv '{use.name}' has no role '{use.role}'", advice
-        )
+        where = document.at((*binding.path, "role"))
+        findings.add(where, "unknown-role", f"taskserv '{use.name}' has no role '{use.role}'", advice)
 
 
 def needed(bound: set[str], specs: Mapping[str, TaskservSpec]) -> frozenset[str]:

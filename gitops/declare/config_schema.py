@@ -1,60 +1,75 @@
-"""A taskserv's merged config against its extension's ``schema.json``, with the place of each fault."""
+"""The merged configs of taskservs against their extensions' ``schema.json``, with the place of each fault."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from gitops.declare.documents import Document, Path, dotted
+from gitops import limits
+from gitops.declare import sandbox
+from gitops.declare.documents import Document, Path, dotted, type_name
+from planners.canonical import Json
 from planners.problems import Problem, Where
 from planners.suggest import hint
 
 _TYPES = {"object": "map", "array": "list", "integer": "int", "boolean": "bool"}
 
 
-def check(name: str, schema: Mapping[str, Any], config: Document, sensitive: Collection[str] = ()) -> tuple[Problem, ...]:
-    """Every fault of ``config``. A reference is judged when its value is known, not here; sensitive values are not shown."""
-    import jsonschema  # type: ignore[import-untyped]
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One config to be checked: of taskserv ``name``, against ``schema``; the values of ``sensitive`` keys are not shown."""
 
-    where = Where(f"extensions/taskservs/{name}/schema.json", 1, 1)
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-        # an empty registry: nothing is ever fetched from anywhere
-        validator = jsonschema.Draft202012Validator(schema, registry=Registry())
-        errors = list(validator.iter_errors(config.value))
-    except jsonschema.SchemaError as error:
-        message = f"the schema of taskserv '{name}' is not a JSON Schema: {dotted(tuple(error.path))}: {error.message}"
-        return (Problem(where, "bad-schema", message, "JSON Schema draft 2020-12"),)
-    except Unresolvable as error:
-        message = f"the schema of taskserv '{name}' refers to '{error.ref}', which it does not hold"
-        return (Problem(where, "bad-schema", message, "put the definition below $defs"),)
-    return tuple(sorted({p for e in errors for p in _problems(name, config, e, sensitive)}))
+    name: str
+    schema: Mapping[str, Any]
+    config: Document
+    sensitive: Collection[str] = ()
 
 
-def _problems(name: str, config: Document, error: Any, sensitive: Collection[str]) -> Iterator[Problem]:
-    path: Path = tuple(error.absolute_path)
-    place = f"taskservs.{name}.config" + (f".{dotted(path)}" if path else "")
-    given = error.instance
+def check(configs: Sequence[Judged]) -> tuple[Problem, ...]:
+    """Every fault of every config. A reference is judged when its value is known, not here."""
+    items: list[Json] = [{"schema": c.schema, "value": c.config.value} for c in configs]
+    outcome = sandbox.run("schema", items, most=limits.SCHEMA_FAULTS)
+    problems = {p for one, found in zip(configs, outcome.answers, strict=False) for p in _problems(one, found)}
+    if len(outcome.answers) < len(configs):
+        name = configs[len(outcome.answers)].name
+        code, what, advice = outcome.blame()
+        problems.add(Problem(_schema(name), code, f"checking a config of taskserv '{name}' against it {what}", advice))
+    return tuple(sorted(problems))
+
+
+def _schema(name: str) -> Where:
+    return Where(f"extensions/taskservs/{name}/schema.json", 1, 1)
+
+
+def _problems(one: Judged, found: Mapping[str, Any]) -> Iterator[Problem]:
+    if "bad" in found:
+        advice = "write JSON Schema draft 2020-12 that stands alone, with definitions below $defs"
+        yield Problem(_schema(one.name), "bad-schema", f"the schema of taskserv '{one.name}' {found['bad']}", advice)
+    for fault in found.get("faults", ()):
+        yield from _fault(one, fault)
+
+
+def _fault(one: Judged, fault: Mapping[str, Any]) -> Iterator[Problem]:
+    path: Path = tuple(fault["path"])
+    place = f"taskservs.{one.name}.config" + (f".{dotted(path)}" if path else "")
+    given, rule, config = one.config.part(path).value, fault["rule"], one.config
+    see = f"see {_schema(one.name).path}"
     if isinstance(given, str) and ("${" in given or given.startswith("secret://")):
         return
-    if error.validator == "additionalProperties" and isinstance(given, Mapping):
-        known = sorted(error.schema.get("properties", {}))
+    if rule == "additionalProperties" and isinstance(given, Mapping):
+        known = fault["known"]
         for key in sorted(k for k in given if k not in known and not k.startswith("x-")):
             advice = hint(key, known, f"known are {', '.join(known)}")
             yield Problem(config.at((*path, key), key=True), "unknown-key", f"unknown key '{key}' in {place}", advice)
-    elif error.validator == "type":
-        from gitops.schema.errors import type_name
-
-        types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+    elif rule == "type":
+        types = fault["wanted"] if isinstance(fault["wanted"], list) else [fault["wanted"]]
         expected = " or ".join(_TYPES.get(str(t), str(t)) for t in types)
-        message = f"{place}: expected {expected}, got {type_name(given)}"
-        yield Problem(config.at(path), "wrong-type", message, f"see extensions/taskservs/{name}/schema.json")
-    elif error.validator == "required":
-        missing = next(k for k in error.validator_value if k not in given and f"'{k}'" in error.message)
-        yield Problem(config.at(path), "missing-key", f"{place}: '{missing}' is missing", f"add {missing}")
+        yield Problem(config.at(path), "wrong-type", f"{place}: expected {expected}, got {type_name(given)}", see)
+    elif rule == "required" and isinstance(given, Mapping):
+        for missing in (k for k in fault["wanted"] if k not in given):
+            yield Problem(config.at(path), "missing-key", f"{place}: '{missing}' is missing", f"add {missing}")
     else:
-        hidden = bool(path) and path[0] in sensitive
-        message = f"{place}: {f'it does not meet {error.validator!r} of the schema' if hidden else error.message[:200]}"
-        yield Problem(config.at(path), "value", message, f"see extensions/taskservs/{name}/schema.json")
+        hidden = bool(one.sensitive) and (not path or path[0] in one.sensitive)
+        text = f"it does not meet '{rule}' of the schema" if hidden else fault["text"]
+        yield Problem(config.at(path), "value", f"{place}: {text}", see)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from planners.canonical import Json
@@ -57,6 +57,19 @@ def empty(where: Where = NOWHERE) -> Document:
     return unmarked({}, where)
 
 
+def without(document: Document, entries: Collection[tuple[str, str]]) -> Document:
+    """``document``, a map of maps, without some of their entries."""
+    value = document.value
+    if not entries or not isinstance(value, Mapping):
+        return document
+    kinds = {kind for kind, _ in entries}
+    kept = {
+        k: {n: e for n, e in v.items() if (k, n) not in entries} if k in kinds and isinstance(v, Mapping) else v
+        for k, v in value.items()
+    }
+    return Document(kept, document.mark)
+
+
 def leaves(document: Document) -> Iterator[tuple[Path, Json, Where]]:
     """Every scalar, list and empty map with its place, depth first in the order of the maps."""
     stack: list[tuple[Path, Json, Mark]] = [((), document.value, document.mark)]
@@ -93,6 +106,16 @@ def dotted(path: Path) -> str:
     return text
 
 
+def type_name(value: object) -> str:
+    """The word for a JSON value's type."""
+    if value is None:
+        return "null"
+    for kind, name in ((bool, "bool"), (int, "int"), (float, "number"), (str, "string"), (Mapping, "map")):
+        if isinstance(value, kind):
+            return name
+    return "list"
+
+
 @dataclass(slots=True)
 class Findings:
     """Problems gathered while reading on; the only thing here that grows."""
@@ -106,11 +129,3 @@ class Findings:
     def extend(self, problems: Problems | tuple[Problem, ...] | list[Problem]) -> None:
         """Several more."""
         self.items.extend(problems)
-
-
-Edit: TypeAlias = Callable[[Document], Document]
-
-
-def with_value(document: Document, value: Json) -> Document:
-    """The same marks around another value."""
-    return replace(document, value=value)

@@ -47,7 +47,7 @@ def extensions_of(source: Source) -> tuple[Mapping[str, Extension], tuple[Proble
 
 
 def _extension(source: Source, name: str, files: Mapping[str, Entry]) -> Extension | tuple[Problem, ...]:
-    from gitops.schema.errors import validate
+    from gitops.declare.validation import validate
     from gitops.schema.manifest import Manifest
 
     folder = f"{FOLDER}/{name}"

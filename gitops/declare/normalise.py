@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gitops.declare.documents import Document, Findings, Mark
-from gitops.declare.source import KIND_FOLDERS
+from gitops.declare.layout import KIND_FOLDERS
 from planners.canonical import Json
 from planners.problems import Problem, Severity, Where
 
@@ -81,8 +81,7 @@ def _entries(document: Document) -> Iterator[tuple[str | None, Document]]:
         for key in document.value:
             yield key, document.part((key,))
         return
-    assert isinstance(document.value, (list, tuple))  # noqa: S101  # the caller looked
-    for index, item in enumerate(document.value):
+    for index, item in enumerate(document.value if isinstance(document.value, (list, tuple)) else ()):
         entry = document.part((index,))
         yield (item, Document({}, entry.mark)) if isinstance(item, str) else (None, entry)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gitops.declare.documents import Document
-from gitops.declare.source import IMPORTABLE, Source
+from gitops.declare.layout import IMPORTABLE
+from gitops.declare.source import Source
 from planners.problems import Problem
 
 

@@ -97,30 +97,53 @@ def _secret(text: str, where: Where) -> SecretUsed | Problem:
     return SecretUsed(where, text, found[1], found[2], found[3])
 
 
-def dangling(used: Uses, owner: str, known: Collection[str], possible: Collection[str]) -> Iterator[Problem]:
-    """References to nothing. ``possible``: names of taskservs that may yet be added because something requires them."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is declared (``addresses``), what is there and could not be read (``hidden``), and the names of taskservs that
+    may yet be added because something requires them (``possible``)."""
+
+    addresses: Collection[str]
+    hidden: Collection[str] = ()
+    possible: Collection[str] = ()
+
+    def may_hold(self, address: str) -> bool:
+        """Whether ``address`` is declared, or nobody can say yet that it is not."""
+        if address in self.addresses or address in self.hidden:
+            return True
+        kind, _, name = address.partition("/")
+        host, _, taskserv = name.partition("/")
+        if kind != "taskserv":
+            return False
+        return f"server/{host}" in self.hidden or (f"server/{host}" in self.addresses and taskserv in self.possible)
+
+    def near(self, address: str) -> list[str]:
+        """Declared addresses of the same kind."""
+        return [a for a in self.addresses if a.partition("/")[0] == address.partition("/")[0]]
+
+
+def dangling(used: Uses, owner: str, known: Known) -> Iterator[Problem]:
+    """References to nothing."""
     for use in used.outputs:
-        kind, _, name = use.address.partition("/")
-        server, _, taskserv = name.partition("/")
-        if use.address in known or (kind == "taskserv" and f"server/{server}" in known and taskserv in possible):
-            continue
-        near = [a for a in known if a.startswith(f"{kind}/")]
-        message = f"'${{{use.address}.{use.output}}}' in {owner} refers to nothing: {use.address} is not declared"
-        yield Problem(use.where, "reference-to-nothing", message, hint(use.address, near, "declare it, or remove the reference"))
+        if not known.may_hold(use.address):
+            message = f"'${{{use.address}.{use.output}}}' in {owner} refers to nothing: {use.address} is not declared"
+            advice = hint(use.address, known.near(use.address), "declare it, or remove the reference")
+            yield Problem(use.where, "reference-to-nothing", message, advice)
 
 
-def missing_secrets(used: Uses, infra: str, secrets: Mapping[str, Collection[str]]) -> Iterator[Problem]:
-    """Secret references to nothing. ``secrets``: scope -> ``domain/name`` of what its file holds (no file: no key)."""
+def missing_secrets(used: Uses, infra: str, secrets: Mapping[str, Collection[str]], unread: Collection[str]) -> Iterator[Problem]:
+    """Secret references to nothing. ``secrets``: scope -> ``domain/name`` of what its file holds (no file: no key);
+    ``unread``: scopes whose file is there and could not be read."""
     for use in used.secrets:
         key = f"{use.domain}/{use.name}"
         if use.scope not in (infra, "_shared"):
             message = f"'{use.text}' is a secret of another infra"
             yield Problem(use.where, "reference-to-nothing", message, f"use secret://{infra}/... or secret://_shared/...")
+        elif use.scope in unread:
+            continue
         elif use.scope not in secrets:
             path = "secrets/_shared.enc.yaml" if use.scope == "_shared" else f"infra/{infra}/secrets.enc.yaml"
-            yield Problem(
-                use.where, "reference-to-nothing", f"'{use.text}' refers to nothing: there is no {path}", "make it with sops"
-            )
+            message = f"'{use.text}' refers to nothing: there is no {path}"
+            yield Problem(use.where, "reference-to-nothing", message, "make it with sops")
         elif key not in secrets[use.scope]:
             known = [k.replace("/", ".", 1) for k in secrets[use.scope]]
             message = f"'{use.text}' refers to nothing: the secrets file has no {use.domain}.{use.name}"

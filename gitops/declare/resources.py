@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitops.declare import config_schema
 from gitops.declare.bindings import Binding, Bindings, bindings, needed
+from gitops.declare.config_schema import Judged, check
 from gitops.declare.documents import Document, Findings, Path, empty
 from gitops.declare.extension import Extension, requirement, spec_of
 from gitops.declare.merge import layered
-from gitops.declare.references import Uses, dangling, uses
-from planners.canonical import Json
+from gitops.declare.references import Known, Uses, dangling, uses
+from planners.canonical import Json, encode
 from planners.catalog import ProviderSpec, TaskservSpec
 from planners.model import Dependency, Environment, Lifecycle, Resource
+from planners.problems import Problem
 from planners.suggest import hint
 
 if TYPE_CHECKING:
@@ -53,12 +54,18 @@ class Making:
     extensions: Mapping[str, Extension]
     providers: Mapping[str, ProviderSpec]
     findings: Findings
+    hidden: Collection[tuple[str, str]] = ()
+    """(kind, name) of entries that are declared and not valid: told already, and never called missing."""
+
+    def hides(self, kind: str, name: str) -> bool:
+        """Whether the entry is there and not valid."""
+        return (kind, name) in self.hidden
 
 
 def make(making: Making) -> Made:
     """Every resource of the infra; mistakes go to the findings."""
     infra, document, findings = making.infra, making.document, making.findings
-    bound = bindings(infra, document, making.extensions, findings)
+    bound = bindings(infra, document, making.extensions, findings, making.hidden)
     specs = _specs(making)
     _unbound(making, bound, specs)
     resources = {r.address: r for r in (*_provided(making), *_clusters(making, bound))}
@@ -69,9 +76,12 @@ def make(making: Making) -> Made:
         configs[address] = config
         resources[address] = _taskserv(making, binding, config)
         used[address] = uses(config)
-    _check_configs(making, bound, configs)
-    _check_edges(making, resources, used, needed({b.use.name for b in bound.by_address.values()}, specs))
+    findings.extend(_config_faults(making, bound, configs))
+    hidden = {_address(kind, name) for kind, name in making.hidden}
+    known = Known(resources, hidden, needed({b.use.name for b in bound.by_address.values()}, specs))
+    _check_edges(making, used, known)
     resources = {a: _with_references(r, used[a]) for a, r in sorted(resources.items())}
+    used["settings"] = _settings_uses(making)
     return Made(resources, specs, used, configs)
 
 
@@ -79,6 +89,20 @@ def _path_of(address: str) -> Path:
     kind, _, name = address.partition("/")
     plural = {v: k for k, v in PROVIDED.items()}.get(kind, f"{kind}s")
     return (plural, name)
+
+
+def _address(plural: str, name: str) -> str:
+    return f"{PROVIDED.get(plural, plural.removesuffix('s'))}/{name}"
+
+
+def _settings_uses(making: Making) -> Uses:
+    """What the settings refer to: secrets only, as they are needed before anything is made."""
+    used = uses(making.document.part(("settings",)))
+    making.findings.extend(used.problems)
+    for use in used.outputs:
+        message = f"settings cannot refer to '{use.address}', which is made with them"
+        making.findings.add(use.where, "bad-reference", message, "write the value, or a secret://... reference")
+    return used
 
 
 def _with_references(resource: Resource, used: Uses) -> Resource:
@@ -206,8 +230,12 @@ def _taskserv(making: Making, binding: Binding, config: Document) -> Resource:
         )
         if declared.health:
             value["health"] = declared.health.model_dump(exclude_none=True)
+    server = infra.servers[binding.server]
     lifecycle = _lifecycle(declared.lifecycle, "taskserv", binding.server) if declared else Lifecycle()
-    provider = infra.servers[binding.server].provider or infra.settings.provider
+    if server.lifecycle.moved_from and not lifecycle.moved_from:  # what is on a renamed server moves with it
+        former = server.lifecycle.moved_from.removeprefix("server/")
+        lifecycle = replace(lifecycle, moved_from=f"taskserv/{former}/{name}")
+    provider = server.provider or infra.settings.provider
     where = making.document.at(binding.path, key=isinstance(binding.path[-1], str))
     return Resource(binding.address, provider, value, (), lifecycle, extension.digest, where)
 
@@ -267,40 +295,34 @@ def _unbound(making: Making, bound: Bindings, specs: Mapping[str, TaskservSpec])
         if name not in specs:
             advice = hint(name, specs, f"add extensions/taskservs/{name}/manifest.yaml")
             making.findings.add(where, "unknown-taskserv", stranger, advice)
-        elif name not in wanted:
+        elif name not in wanted and not making.hidden:
             advice = "list it under the taskservs of a server, or set enabled: false"
             making.findings.add(where, "unbound-taskserv", f"taskserv '{name}' is on no server", advice)
 
 
-def _check_configs(making: Making, bound: Bindings, configs: Mapping[str, Document]) -> None:
-    done: set[tuple[str, str]] = set()
+def _config_faults(making: Making, bound: Bindings, configs: Mapping[str, Document]) -> tuple[Problem, ...]:
+    """Equal configs of one taskserv are checked once."""
+    judged: dict[tuple[str, bytes], Judged] = {}
     for address, config in configs.items():
         name = bound.by_address[address].use.name
         extension = making.extensions[name]
-        key = (name, repr(config.value))
-        if extension.schema is not None and key not in done:
-            done.add(key)
-            making.findings.extend(config_schema.check(name, extension.schema, config, extension.manifest.sensitive))
+        if extension.schema is not None and not making.hides("taskservs", name):
+            key = (name, encode(config.value))
+            judged.setdefault(key, Judged(name, extension.schema, config, extension.manifest.sensitive))
+    return check(list(judged.values()))
 
 
-def _check_edges(making: Making, resources: Mapping[str, Resource], used: Mapping[str, Uses], possible: frozenset[str]) -> None:
+def _check_edges(making: Making, used: Mapping[str, Uses], known: Known) -> None:
     """Edges and references to what is not declared, told where they are written."""
     findings = making.findings
-    for address in sorted(resources):
+    for address in sorted(used):
         findings.extend(used[address].problems)
-        findings.extend(tuple(dangling(used[address], address, resources, possible)))
+        findings.extend(tuple(dangling(used[address], address, known)))
     for path, address, needs in _written_edges(making.infra):
-        if address in resources and needs not in resources and not _may_be_added(needs, resources, possible):
-            near = [a for a in resources if a.partition("/")[0] == needs.partition("/")[0]]
-            where = making.document.at(path)
+        if address in known.addresses and not known.may_hold(needs):
             message = f"{address} needs {needs}, which is not declared"
-            findings.add(where, "unknown-dependency", message, hint(needs, near, "declare it, or remove what needs it"))
-
-
-def _may_be_added(address: str, resources: Mapping[str, Resource], possible: frozenset[str]) -> bool:
-    kind, _, name = address.partition("/")
-    host, _, taskserv = name.partition("/")
-    return kind == "taskserv" and f"server/{host}" in resources and taskserv in possible
+            advice = hint(needs, known.near(needs), "declare it, or remove what needs it")
+            findings.add(making.document.at(path), "unknown-dependency", message, advice)
 
 
 def _written_edges(infra: Infra) -> Iterator[tuple[Path, str, str]]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import gitops
 from gitops.declare.documents import Document
+from gitops.declare.layout import stem
 from gitops.declare.parsing import parse_all
-from gitops.declare.source import Source, stem
+from gitops.declare.source import Source
 from gitops.schema.workspace import FORMAT, WorkspaceConfig
 from planners.model import Approvals, Environment, EnvironmentClass
 from planners.problems import Problem, Where
@@ -19,7 +20,7 @@ _CONDITION = re.compile(r"(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\Z")
 
 def workspace_of(source: Source) -> WorkspaceConfig | tuple[Problem, ...]:
     """``workspace.yaml`` as a value. A newer format is named before anything else in the file is judged."""
-    from gitops.schema.errors import validate
+    from gitops.declare.validation import validate
     from gitops.schema.workspace_file import WorkspaceFile, value
 
     if "workspace.yaml" not in source.files:
@@ -75,11 +76,13 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def environment_of(source: Source, name: str, where: Where) -> Environment | tuple[Problem, ...]:
     """The environment an infra names; one named like a class needs no file."""
+    from gitops.declare.validation import validate
     from gitops.schema.environment import EnvironmentFile
-    from gitops.schema.errors import validate
 
     paths = {stem(p): p for p in source.below("environments")}
     if name not in paths:
+        if any(stem(p) == name for p in source.refused if p.startswith("environments/")):
+            return ()  # it is there, and why it was not read is told already
         classes = [c.value for c in EnvironmentClass]
         if name in classes:
             return Environment(name, EnvironmentClass(name))

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from gitops.declare.documents import Document, Mark
-from gitops.limits import DEPTH, FILE_BYTES, NODES
+from gitops.declare.plain_text import HIDDEN, decoded, named
+from gitops.limits import DEPTH, NODES
 from planners.canonical import Json
 from planners.problems import Problem, Where
 
@@ -28,7 +29,6 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_CONTROL = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CORE = "tag:yaml.org,2002:"
 _LARGEST = 2**63
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,14 +42,9 @@ class _RefusedError(Exception):
 
 def parse(path: str, data: bytes) -> Document | tuple[Problem, ...]:
     """The one document in ``data``, or all that is wrong with it. An empty file is an empty map."""
-    if len(data) > FILE_BYTES:
-        return (too_large(path, len(data)),)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return (_not_utf8(path, data, error.start),)
-    if control := _CONTROL.search(text):
-        return (_control(path, text, control.start()),)
+    text = decoded(path, data)
+    if isinstance(text, Problem):
+        return (text,)
     builder = _Builder(path)
     try:
         document = builder.build(text)
@@ -57,24 +52,6 @@ def parse(path: str, data: bytes) -> Document | tuple[Problem, ...]:
         where = Where(path, refused.mark.line + 1, refused.mark.column + 1)
         return (*builder.problems, Problem(where, refused.code, refused.message, refused.hint))
     return tuple(builder.problems) or document
-
-
-def too_large(path: str, size: int) -> Problem:
-    """A file beyond the limit, known by its size alone."""
-    message = f"the file has {size} bytes and {FILE_BYTES} are allowed"
-    return Problem(Where(path), "file-too-large", message, "split it: each entry may have a file of its own")
-
-
-def _not_utf8(path: str, data: bytes, at: int) -> Problem:
-    line = data.count(b"\n", 0, at) + 1
-    column = at - (data.rfind(b"\n", 0, at) + 1) + 1
-    message = f"byte 0x{data[at]:02x} is not UTF-8 text"
-    return Problem(Where(path, line, column), "not-utf8", message, "save the file as UTF-8")
-
-
-def _control(path: str, text: str, at: int) -> Problem:
-    where = Where(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-    return Problem(where, "yaml-syntax", f"character U+{ord(text[at]):04X} is not allowed in YAML", "remove it")
 
 
 def _syntax(path: str, error: Any) -> Problem:
@@ -200,6 +177,7 @@ class _Builder:
             raise _RefusedError(event.start_mark, "alias", "anchors and aliases are not allowed", "write the key out")
         if not isinstance(event, yaml.ScalarEvent):
             raise _RefusedError(event.start_mark, "key", "a map or list cannot be a key", "keys are text")
+        self.visible(event, event.value)
         if event.value == "<<" and not event.style:
             raise _RefusedError(
                 event.start_mark, "merge-key", "merge key '<<' is not allowed", "write the keys out, or use Jsonnet to share them"
@@ -217,8 +195,15 @@ class _Builder:
                 "remove it; quote text that looks like a number",
             )
         if tag or not event.implicit[0] or event.style:
+            self.visible(event, text)
             return text
         return self.plain(event, text)
+
+    def visible(self, event: Any, text: str) -> None:
+        """What an escape such as ``"\\e"`` may not bring in either."""
+        if event.style == '"' and (found := HIDDEN.search(text)):
+            message = f"a value with character {named(found[0])} is not allowed: it cannot be seen"
+            raise _RefusedError(event.start_mark, "hidden-character", message, "remove it; encode it as base64 if it must be")
 
     def plain(self, event: Any, text: str) -> Json:
         """YAML 1.2 core schema."""

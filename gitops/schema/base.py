@@ -11,14 +11,12 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from planners.canonical import Json
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?\Z")
-_DNS = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*\Z")
-_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
-_VERSION = re.compile(r"\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
-_ADDRESS = re.compile(
-    r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*_][a-z0-9._*-]*(/[a-z0-9][a-z0-9._-]*)?\Z"
-)
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+_DNS = r"(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*"
+_SEMVER = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
+_VERSION = r"\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
+_ADDRESS = r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*_][a-z0-9._*-]*(/[a-z0-9][a-z0-9._-]*)?"
 
 
 class Strict(BaseModel):
@@ -64,27 +62,27 @@ def problem(code: str, message: str, hint: str) -> PydanticCustomError:
 
 
 def _label(value: str) -> str:
-    if not _LABEL.match(value):
+    if not re.fullmatch(_LABEL, value, re.ASCII):
         advice = "lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit (RFC 1123)"
         raise problem("bad-name", f"'{value}' is not a host name", advice)
     return value
 
 
 def _name(value: str) -> str:
-    if not _NAME.match(value):
+    if not re.fullmatch(_NAME, value, re.ASCII):
         advice = "lower-case letters, digits, '.', '_' and '-', at most 63, beginning and ending with a letter or digit"
         raise problem("bad-name", f"'{value}' is not a name", advice)
     return value
 
 
 def _dns(value: str) -> str:
-    if len(value) > 253 or not _DNS.match(value):
+    if len(value) > 253 or not re.fullmatch(_DNS, value, re.ASCII):
         raise problem("bad-name", f"'{value}' is not a DNS name", "such as web.example.org, in lower case, without a final dot")
     return value
 
 
 def _semver(value: str) -> str:
-    if not _SEMVER.match(value):
+    if not re.fullmatch(_SEMVER, value, re.ASCII):
         raise problem(
             "bad-version", f"version '{value}' is not MAJOR.MINOR.PATCH", "such as 1.28.0, without 'v'; 'latest' is no version"
         )
@@ -92,7 +90,7 @@ def _semver(value: str) -> str:
 
 
 def _version(value: str) -> str:
-    if not _VERSION.match(value):
+    if not re.fullmatch(_VERSION, value, re.ASCII):
         raise problem(
             "bad-version", f"version '{value}' does not name one version", "such as 1.28.0, without 'v'; 'latest' is no version"
         )
@@ -100,7 +98,7 @@ def _version(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    if not _ADDRESS.match(value):
+    if not re.fullmatch(_ADDRESS, value, re.ASCII):
         raise problem(
             "bad-address", f"'{value}' is not an address", "kind/name, such as server/web-01 or taskserv/web-01/postgres"
         )
@@ -125,12 +123,12 @@ def _disk(value: int) -> int:
     return value
 
 
-Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"})]
-Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"})]
-DnsName = Annotated[str, AfterValidator(_dns)]
-SemVer = Annotated[str, AfterValidator(_semver), Field(json_schema_extra={"examples": ["1.28.0"]})]
-Version = Annotated[str, AfterValidator(_version), Field(json_schema_extra={"examples": ["1.28.0"]})]
-Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"examples": ["server/web-01"]})]
+Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"pattern": f"^{_LABEL}$"})]
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
+DnsName = Annotated[str, AfterValidator(_dns), Field(json_schema_extra={"pattern": f"^{_DNS}$"})]
+SemVer = Annotated[str, AfterValidator(_semver), Field(json_schema_extra={"pattern": f"^{_SEMVER}$"})]
+Version = Annotated[str, AfterValidator(_version), Field(json_schema_extra={"pattern": f"^{_VERSION}$"})]
+Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"pattern": f"^{_ADDRESS}$"})]
 Cores = Annotated[int, AfterValidator(_cores), Field(json_schema_extra={"minimum": 1})]
 MemoryGb = Annotated[int, AfterValidator(_memory), Field(json_schema_extra={"minimum": 1})]
 DiskGb = Annotated[int, AfterValidator(_disk), Field(json_schema_extra={"minimum": 1})]

@@ -1,62 +1,87 @@
-"""JSON Schema of the files people write, made from the models, for editors."""
+"""JSON Schema of the files people write, made from the models, so that an editor completes and checks them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-from gitops.declare.source import KIND_FOLDERS
 from gitops.schema.environment import EnvironmentFile
-from gitops.schema.infra import Infra
+from gitops.schema.infra import Cluster, Infra, LoadBalancer, Network, Record, Server, Taskserv, Volume
 from gitops.schema.manifest import Manifest
 from gitops.schema.workspace_file import WorkspaceFile
 
-MODELS: Mapping[str, type[BaseModel]] = {
+WHOLE: Mapping[str, type[BaseModel]] = {
     "infra": Infra,
     "workspace": WorkspaceFile,
     "environment": EnvironmentFile,
     "manifest": Manifest,
 }
+"""``infra`` serves ``main.yaml`` and the files of ``templates/``."""
+ENTRIES: Mapping[str, type[BaseModel]] = {
+    "server": Server,
+    "taskserv": Taskserv,
+    "cluster": Cluster,
+    "network": Network,
+    "volume": Volume,
+    "load_balancer": LoadBalancer,
+    "dns": Record,
+}
+"""Files of an infra's folders, one entry each."""
+NAMES = (*WHOLE, *ENTRIES)
+FOLDER = ".provisioning/schemas"
+"""Where a state repository keeps them, one ``<name>.json`` each."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAME = {"type": "string", "description": "Its name; in a file of its own the file's name says it."}
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The schema of ``infra``, ``workspace``, ``environment`` or ``manifest``. The same answer every time.
-
-    Raises ``KeyError`` for another name.
-    """
-    made = MODELS[name].model_json_schema(by_alias=True)
-    _open_x_keys(made)
-    for definition in made.get("$defs", {}).values():
-        _open_x_keys(definition)
+    """The schema of one of ``NAMES``. The same answer every time. Raises ``KeyError`` for another name."""
+    made = (WHOLE.get(name) or ENTRIES[name]).model_json_schema(by_alias=True)
+    for definition in (made, *made.get("$defs", {}).values()):
+        _plain(definition)
     if name == "infra":
-        for kind in KIND_FOLDERS:
-            made["properties"][kind] = _map_or_list(made["properties"][kind])
-        # a template or one file of several need not be whole: only the merged declaration must have settings
-        made.pop("required", None)
-    return {"$schema": _DIALECT, **_sorted(made)}
+        _layered(made)
+    if name in ENTRIES:
+        made["properties"]["name"] = _NAME
+    return {"$schema": _DIALECT, "title": name, **_sorted(made)}
 
 
-def _open_x_keys(definition: dict[str, Any]) -> None:
-    """Keys that begin with ``x-`` are the writer's own."""
+def files() -> Iterator[tuple[str, bytes]]:
+    """Path in a state repository and content of every schema."""
+    for name in NAMES:
+        yield f"{FOLDER}/{name}.json", json.dumps(schema(name), indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _plain(definition: dict[str, Any]) -> None:
+    """Without titles, which repeat the keys, and empty defaults; keys that begin with ``x-`` are the writer's own."""
+    definition.pop("title", None)
     if definition.get("additionalProperties") is False:
         definition["patternProperties"] = {"^x-": {}}
+    for property_ in definition.get("properties", {}).values():
+        property_.pop("title", None)
+        if not property_.get("default", True) or isinstance(property_.get("default"), dict):
+            del property_["default"]
 
 
-def _map_or_list(property_: dict[str, Any]) -> dict[str, Any]:
-    """Entries as a map keyed by name, or as a list of entries that have a name."""
-    entry = (
-        property_["additionalProperties"]
-        if "additionalProperties" in property_
-        else next(iter(property_["patternProperties"].values()))
-    )
-    described = {k: v for k, v in property_.items() if k in ("title", "description", "default")}
-    shape = {k: v for k, v in property_.items() if k not in described}
-    named = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    items = {"anyOf": [{"type": "string"}, named]}
-    return {**described, "anyOf": [{**shape, "additionalProperties": entry}, {"type": "array", "items": items}]}
+def _layered(made: dict[str, Any]) -> None:
+    """A template, or one file of several, need not be whole, and entries come as a map or as a list."""
+    made.pop("required", None)
+    made["$defs"]["Settings"].pop("required", None)
+    for property_ in made["properties"].values():
+        for key, value in [(k, property_[k]) for k in ("additionalProperties", "patternProperties") if k in property_]:
+            entry = value if key == "additionalProperties" else next(iter(value.values()))
+            if isinstance(entry, dict) and "$ref" in entry:
+                made["$defs"][entry["$ref"].rpartition("/")[2]]["properties"]["name"] = _NAME
+                # an entry of nothing takes a template's entry away
+                entry_or_nothing = {"anyOf": [entry, {"type": "null"}]}
+                names = {k: property_.pop(k) for k in (key, "type", "propertyNames") if k in property_}
+                names[key] = entry_or_nothing if key == "additionalProperties" else dict.fromkeys(value, entry_or_nothing)
+                listed = {"anyOf": [{"type": "string"}, {"allOf": [entry], "required": ["name"]}]}
+                names["additionalProperties"] = names.get("additionalProperties", False)
+                property_["anyOf"] = [names, {"type": "array", "items": listed}]
 
 
 def _sorted(value: Any) -> Any:

@@ -21,6 +21,8 @@ def _id(value: str) -> str:
 
 
 class LedgerFile(Strict):
+    """Timing of lock and journal."""
+
     lease_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """How long a lock lives without renewal."""
     grace_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
@@ -32,9 +34,14 @@ class LedgerFile(Strict):
 
 
 class IdentityFile(Strict):
+    """A person or a service."""
+
     name: str
+    """How approvals and audit entries name them."""
     emails: list[str] = []
+    """Addresses that their commits carry."""
     teams: list[str] = []
+    """Teams whose approvals theirs count among."""
     keys: list[str] = []
     """Public ssh keys whose signatures count as this identity's."""
 
@@ -43,18 +50,25 @@ class WorkspaceFile(Strict):
     """The state repository itself."""
 
     format: Annotated[int, Field(ge=1, le=FORMAT)]
+    """Version of the layout of this repository."""
     id: Annotated[str, AfterValidator(_id)]
     """Random, made by init; never change it."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+    """For people."""
     remote: str = ""
     """Where the ledgers are; apply refuses any other."""
     protected_branch: str = "main"
+    """The branch that staging and prod are applied from."""
     requires_provisioning: str = ""
     """Versions of this program that may work here, such as >=0.1."""
     identities: list[IdentityFile] = []
+    """People and services, as approvals know them."""
     ledger: LedgerFile = LedgerFile()
+    """Timing of lock and journal."""
     description: str = ""
+    """For people."""
     extra: Free = {}
+    """Your own data: kept, never interpreted."""
 
 
 def value(file: WorkspaceFile) -> WorkspaceConfig:

@@ -73,7 +73,22 @@ CASES: list[Case] = [
     case(
         "YAML: control character",
         main("extra: {a: \x07}\n"),
-        "infra/shop/main.yaml:2:12: error: character U+0007 is not allowed in YAML; remove it",
+        "infra/shop/main.yaml:2:12: error: character U+0007 is not allowed: it cannot be seen; remove it",
+    ),
+    case(
+        "YAML: text that turns around",
+        main("extra: {a: user\u202e # nimda }\n"),
+        "infra/shop/main.yaml:2:16: error: character U+202E is not allowed: it cannot be seen; remove it",
+    ),
+    case(
+        "YAML: escaped control character",
+        main('extra: {a: "\\e[2J"}\n'),
+        "infra/shop/main.yaml:2:12: error: a value with character U+001B is not allowed: it cannot be seen; remove it; encode it as base64 if it must be",
+    ),
+    case(
+        "YAML: a map as key",
+        main("extra: {{a: 1}: 2}\n"),
+        "infra/shop/main.yaml:2:9: error: a map or list cannot be a key; keys are text",
     ),
     case(
         "YAML: duplicate key",
@@ -129,7 +144,7 @@ CASES: list[Case] = [
     case(
         "100 MB file",
         {"infra/shop/servers/web-01.yaml": Special(size=100_000_000)},
-        "infra/shop/servers/web-01.yaml: error: 'infra/shop/servers/web-01.yaml' has 100000000 bytes and 1048576 are allowed; split it: each entry may have a file of its own",
+        "infra/shop/servers/web-01.yaml: error: 'infra/shop/servers/web-01.yaml' has 100000000 bytes and 4194304 are allowed; split it: each entry may have a file of its own",
     ),
     case(
         "symlink",
@@ -180,6 +195,21 @@ CASES: list[Case] = [
         "a language that is not read",
         {"infra/shop/servers/web-01.ncl": "{}"},
         "infra/shop/servers/web-01.ncl: error: 'infra/shop/servers/web-01.ncl' is in a language that is not read; write YAML or Jsonnet",
+    ),
+    case(
+        "an environment in a language that is not read",
+        {"environments/prod.toml": "class = 'prod'"},
+        "environments/prod.toml: error: 'environments/prod.toml' is in a language that is not read; write YAML or Jsonnet",
+    ),
+    case(
+        "a template too deep in its folder",
+        {"templates/web/base.yaml": "{}"},
+        "templates/web/base.yaml: error: 'templates/web/base.yaml' is read by nothing; put it directly in templates/; shared Jsonnet ends in .libsonnet",
+    ),
+    case(
+        "misspelt folder of extensions",
+        {"extensions/taskserv/nginx/manifest.yaml": "name: nginx"},
+        "extensions/taskserv/nginx/manifest.yaml: error: 'extensions/taskserv/nginx/manifest.yaml' is read by nothing; did you mean 'taskservs'?",
     ),
     case(
         "no main file",
@@ -440,7 +470,25 @@ CASES: list[Case] = [
             **manifest("nginx"),
             "extensions/taskservs/nginx/schema.json": '{"$ref": "https://example.org/schema.json"}',
         },
-        "extensions/taskservs/nginx/schema.json:1:1: error: the schema of taskserv 'nginx' refers to 'https://example.org/schema.json', which it does not hold; put the definition below $defs",
+        "extensions/taskservs/nginx/schema.json:1:1: error: the schema of taskserv 'nginx' refers to 'https://example.org/schema.json', which it does not hold; write JSON Schema draft 2020-12 that stands alone, with definitions below $defs",
+    ),
+    case(
+        "schema without end",
+        {
+            **main("servers: {web-01: {taskservs: [nginx]}}\n"),
+            **manifest("nginx"),
+            "extensions/taskservs/nginx/schema.json": '{"$ref": "#"}',
+        },
+        "extensions/taskservs/nginx/schema.json:1:1: error: the schema of taskserv 'nginx' refers to itself without end; write JSON Schema draft 2020-12 that stands alone, with definitions below $defs",
+    ),
+    case(
+        "schema that is no schema",
+        {
+            **main("servers: {web-01: {taskservs: [nginx]}}\n"),
+            **manifest("nginx"),
+            "extensions/taskservs/nginx/schema.json": '{"properties": {"port": {"type": "number of a door"}}}',
+        },
+        "extensions/taskservs/nginx/schema.json:1:1: error: the schema of taskserv 'nginx' is not a JSON Schema: properties.port.type: 'number of a door' is not valid under any of the given schemas; write JSON Schema draft 2020-12 that stands alone, with definitions below $defs",
     ),
     case(
         "schema that is no JSON",
@@ -547,6 +595,16 @@ CASES: list[Case] = [
         "infra/shop/main.yaml:3:19: error: '${serve/db-01.ip}' names no kind of resource; did you mean 'server'?",
     ),
     case(
+        "reference in the settings",
+        {MAIN: "settings: {provider: fake, extra: {ip: '${server/web-01.ip}'}}\nservers: {web-01: {}}\n"},
+        "infra/shop/main.yaml:1:40: error: settings cannot refer to 'server/web-01', which is made with them; write the value, or a secret://... reference",
+    ),
+    case(
+        "secret of a provider that is not there",
+        {MAIN: "settings: {provider: fake, provider_config: {fake: {token: 'secret://_shared/fake/token'}}}\n"},
+        "infra/shop/main.yaml:1:60: error: 'secret://_shared/fake/token' refers to nothing: there is no secrets/_shared.enc.yaml; make it with sops",
+    ),
+    case(
         "secret written wrongly",
         main("servers:\n  web-01: {extra: {key: 'secret://db'}}\n"),
         "infra/shop/main.yaml:3:25: error: 'secret://db' is not a secret reference; write secret://<infra or _shared>/<domain>/<name>",
@@ -594,6 +652,26 @@ CASES: list[Case] = [
         "infra/shop/main.jsonnet:1:18: error: calls are nested more than 400 deep; look for a recursion that never ends",
     ),
     case(
+        "endless Jsonnet loop",
+        jsonnet("local f(n) = if n == 0 then 0 else f(n - 1) + f(n - 1);\nf(60)"),
+        "infra/shop/main.jsonnet:1:1: error: evaluating it takes more than 5 s of processor time; look for a loop that never ends",
+    ),
+    case(
+        "Jsonnet number too large",
+        jsonnet("{settings: {provider: 'fake'}, extra: {account: 1e30}}"),
+        "infra/shop/main.jsonnet:1:1: error: the value it gives cannot be kept: 1000000000000000019884624838656 is too large a number; change what the expression gives",
+    ),
+    case(
+        "Jsonnet value with a control character",
+        jsonnet("{settings: {provider: 'fake'}, extra: {a: '\\u001b[2J'}}"),
+        "infra/shop/main.jsonnet:1:1: error: the value it gives cannot be kept: a text in it has character U+001B, which cannot be seen; change what the expression gives",
+    ),
+    case(
+        "Jsonnet importstr of an absolute path",
+        jsonnet("{a: importstr '/etc/hostname'}"),
+        "infra/shop/main.jsonnet:1:5: error: import '/etc/hostname' is an absolute path; import from the infra's own folder, templates/, environments/ or extensions/",
+    ),
+    case(
         "Jsonnet that eats memory",
         jsonnet("std.foldl(function(a, b) a + a, std.range(0, 60), 'xxxxxxxx')"),
         "infra/shop/main.jsonnet:1:1: error: evaluating it takes more than 512 MiB of memory; look for a value that grows without end",
@@ -627,6 +705,6 @@ CASES: list[Case] = [
     case(
         "Jsonnet value too deep",
         jsonnet("local f(n) = if n == 0 then 1 else [f(n - 1)];\nf(100)"),
-        "infra/shop/main.jsonnet:1:1: error: the value it gives is too large: maps and lists are nested more than 64 deep; make it smaller",
+        "infra/shop/main.jsonnet:1:1: error: the value it gives cannot be kept: maps and lists are nested more than 64 deep; change what the expression gives",
     ),
 ]

@@ -14,7 +14,13 @@ from planners.problems import Problems, Severity
 TABLE = runpy.run_path(str(Path(__file__).with_name("bad_inputs.py")))
 
 
-@pytest.mark.parametrize("case", TABLE["CASES"], ids=lambda c: c.name)
+SLOW = {"endless Jsonnet loop"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.name in SLOW else []) for c in TABLE["CASES"]],
+)
 def test_bad_input_is_answered_with_its_lines(case: Any, load_files: Callable[..., Any]) -> None:
     result = load_files({TABLE["MAIN"]: TABLE["HEAD"], **case.files})
     assert isinstance(result, Problems)

@@ -113,7 +113,10 @@ def test_attacks_are_small_work(attack: bytes) -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdefg-_1", min_size=1, max_size=6), inner, max_size=4),
     max_leaves=12,
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gitops.declare.documents import Document, Path, dotted
+from gitops.declare.documents import Document, Path, dotted, type_name, without
 from planners.problems import Problem
 from planners.suggest import hint
 
@@ -31,18 +31,24 @@ def validate(model: type[M], document: Document, about: str = "") -> M | tuple[P
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
+        return tuple(sorted({_problem(model, document, item, about) for item in error.errors(include_url=False)}))
+
+
+def validate_apart(
+    model: type[M], document: Document, kinds: Collection[str]
+) -> tuple[M | None, tuple[Problem, ...], frozenset[tuple[str, str]]]:
+    """``document`` as ``model`` without those entries of ``kinds`` that are faulty, every fault, and (kind, name) of each
+    faulty entry. No model when a fault lies elsewhere: then what the rest means is not known."""
+    try:
+        return model.model_validate(document.value), (), frozenset()
+    except ValidationError as error:
         found = error.errors(include_url=False)
-        return tuple(sorted({_problem(model, document, item, about) for item in found}))
-
-
-def type_name(value: object) -> str:
-    """The word for a JSON value's type."""
-    if value is None:
-        return "null"
-    for kind, name in ((bool, "bool"), (int, "int"), (float, "number"), (str, "string"), (Mapping, "map")):
-        if isinstance(value, kind):
-            return name
-    return "list"
+    problems = tuple(sorted({_problem(model, document, item, "") for item in found}))
+    faulty = {tuple(str(part) for part in item["loc"][:2]) for item in found}
+    apart = frozenset((f[0], f[1]) for f in faulty if len(f) == 2 and f[0] in kinds)
+    if len(apart) < len(faulty):
+        return None, problems, frozenset()
+    return model.model_validate(without(document, apart).value), problems, apart
 
 
 def _problem(model: type[BaseModel], document: Document, error: Mapping[str, Any], about: str) -> Problem:
