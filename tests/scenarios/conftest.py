@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,11 @@ class Desk:
             self.git("push", "--quiet", "origin", "HEAD")
         return self.git("rev-parse", "HEAD")
 
+    def another(self, where: Path) -> Desk:
+        """Another clone on the same machine."""
+        self.git("clone", "--quiet", self.git("remote", "get-url", "origin"), str(where), cwd=self.home)
+        return Desk(self.home, where, self.environ)
+
 
 def new_home(folder: Path, name: str = "Ada Example", mail: str = "ada@example.org") -> Path:
     """A home with a git identity and nothing else."""
@@ -131,16 +136,19 @@ def bare(path: Path, desk: Desk) -> Path:
 
 
 @pytest.fixture
-def office(desk: Desk, tmp_path: Path) -> Desk:
+def workspace_at() -> Callable[[Desk, Path, str], Desk]:
+    """Makes a workspace with one pushed infra ``shop`` on the fake provider; its remote is at ``url``, empty so far."""
+
+    def make(desk: Desk, where: Path, url: str) -> Desk:
+        desk.repo = where
+        desk("init", str(where), "--empty", "--remote", url, cwd=desk.home)
+        desk.commit({"infra/shop/main.yaml": FAKE}, "declare the shop")
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def office(desk: Desk, tmp_path: Path, workspace_at: Callable[[Desk, Path, str], Desk]) -> Desk:
     """A workspace with one pushed infra ``shop`` on the fake provider; its remote is ``remote.git`` beside it."""
-    remote = bare(tmp_path / "remote.git", desk)
-    desk.repo = tmp_path / "estate"
-    desk("init", str(desk.repo), "--empty", "--remote", str(remote), cwd=tmp_path)
-    desk.commit({"infra/shop/main.yaml": FAKE}, "declare the shop")
-    return desk
-
-
-def clone(desk: Desk, where: Path, url: str = "") -> Desk:
-    """Another clone on the same machine."""
-    desk.git("clone", "--quiet", url or desk.git("remote", "get-url", "origin"), str(where), cwd=desk.home)
-    return Desk(desk.home, where, desk.environ)
+    return workspace_at(desk, tmp_path / "estate", str(bare(tmp_path / "remote.git", desk)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +44,50 @@ def test_sixteen_applies_at_once_end_in_one_state_and_a_valid_chain(
     assert "verified" in first("audit", "verify").out
 
 
-def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(office: Any, tmp_path: Path, slow_fake: Any) -> None:
-    process = office.start("apply", "--yes", **slow_fake.stall_at("server/web-01"))
-    slow_fake.wait_until_stalled()
+GATE = {
+    "extensions/taskservs/gate/manifest.yaml": "name: gate\nversion: 1.0.0\nscripts: {install: install}\n",
+    "extensions/taskservs/gate/scripts/install": """#!/bin/sh
+echo run >> "$PWD/runs"
+touch "$PWD/reached"
+tries=0
+while [ ! -e "$PWD/go" ] && [ $tries -lt 300 ]; do sleep 0.05; tries=$((tries + 1)); done
+""",
+    "infra/shop/main.yaml": "settings: {provider: local}\nservers:\n  a-01: {taskservs: [gate]}\n  b-01: {}\n",
+}
+
+
+@pytest.mark.slow
+def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(office: Any, tmp_path: Path) -> None:
+    office.commit(GATE, "a service that takes its time")
+    process = office.start("apply", "--yes")
+    root = wait_for(office.home / "state", "**/reached", process).parent
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    slow_fake.release()
+    (root / "go").touch()
     other = office.another(tmp_path / "other")
     run = other("run", "list", "--out", "json").json["runs"][0]
     assert run["status"] == "running"
     other("run", "resume", run["id"], "--yes")
     assert other("plan", "--detailed-exitcode").code == 0
-    assert slow_fake.created("server") == 3
+    assert sorted(p.name for p in (office.home / "state").glob("**/servers/*")) == ["a-01", "b-01"]
     assert "verified" in other("audit", "verify").out
+    done = [
+        e["address"]
+        for e in other("audit", "log", "--run", run["id"], "--out", "json").json["entries"]
+        if e.get("status") == "done"
+    ]
+    assert sorted(done) == ["server/a-01", "server/b-01", "taskserv/a-01/gate"]
+    other("apply", "--destroy", "--yes")
+    assert not list((office.home / "state").glob("**/servers/*"))
+
+
+def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> Path:
+    """The first path that fits, as soon as it is there; the process must go on until then."""
+    for _ in range(600):
+        found = sorted(folder.glob(pattern))
+        if found:
+            return found[0]
+        if process.poll() is not None:
+            raise AssertionError(f"it ended first: {process.communicate()}")
+        threading.Event().wait(0.05)
+    raise AssertionError(f"{pattern} did not appear")
