@@ -29,16 +29,16 @@ STALE_LOCK = 10.0
 # what reaches every git process, and what of git's own variables is kept where the person's configuration is
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME")
 KEPT_GIT = ("GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_ASKPASS")
-# what says where the person's configuration is
-CONFIG = re.compile(r"GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|PARAMETERS|COUNT|KEY_\d+|VALUE_\d+)\Z")
+# begins the name of every variable that says where the person's configuration is
+CONFIG = "GIT_CONFIG"
 
 # of the person's own configuration what is needed to reach a remote, to sign, and to know which files are not theirs to commit
-ALLOWED = re.compile(
+# (patterns are compiled where they are first used: few commands need any, and every command pays for what is done here)
+ALLOWED = (
     r"(credential|http|gpg)\.|url\..*\.(push)?insteadof\Z|core\.(sshcommand|excludesfile)\Z"
-    r"|(user|author)\.(name|email|signingkey)\Z|ssh\.variant\Z",
-    re.IGNORECASE,
+    r"|(user|author)\.(name|email|signingkey)\Z|ssh\.variant\Z"
 )
-PROGRAMS = re.compile(r"core\.sshcommand\Z|credential\.(.*\.)?helper\Z|gpg\.(.*\.)?program\Z", re.IGNORECASE)
+PROGRAMS = r"core\.sshcommand\Z|credential\.(.*\.)?helper\Z|gpg\.(.*\.)?program\Z"
 """Settings that name a program: from a repository's own configuration they are not used, whatever git itself would do."""
 
 # the person's settings stand between these two, so they replace the first and cannot touch the second
@@ -121,7 +121,7 @@ class Git:
     def own(self) -> dict[str, str]:
         """That of one that leaves it or signs: the allowed settings, and what credential helpers and ssh look for besides."""
         kept = {k: v for k, v in self.environ.items() if not k.startswith("GIT_") or k in KEPT_GIT}
-        allowed = [(s.key, s.value) for s in self.settings if s.own and ALLOWED.match(s.key)]
+        allowed = [(s.key, s.value) for s in self.settings if s.own and re.match(ALLOWED, s.key)]
         return with_config({**kept, **self._fixed}, [*DEFAULTS.items(), *allowed, *FIXED.items()])
 
     @property
@@ -142,7 +142,7 @@ class Git:
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
         """All configuration, the person's and the repository's, weakest first; read once."""
-        env = {k: self.environ[k] for k in self.environ if k in KEPT or CONFIG.match(k)}
+        env = {k: self.environ[k] for k in self.environ if k in KEPT or k.startswith(CONFIG)}
         env |= {"GIT_DIR": self.git_dir, "LC_ALL": "C"}
         done = self._spawn(["config", "--null", "--show-scope", "--includes", "--list"], env, b"", TIMEOUT)
         if done.code != 0:
@@ -218,24 +218,22 @@ def with_config(env: dict[str, str], pairs: Sequence[tuple[str, str]]) -> dict[s
     return env
 
 
-DENIED = re.compile(
-    r"permission denied|authentication failed|could not read (username|password)|returned error: 40[13]|read-only"
-    r"|not permitted|access denied|hook declined|protected branch|insufficient permission|not allowed|dubious ownership",
-    re.IGNORECASE,
+DENIED = (
+    r"(?i)permission denied|authentication failed|could not read (username|password)|returned error: 40[13]|read-only"
+    r"|not permitted|access denied|hook declined|protected branch|insufficient permission|not allowed|dubious ownership"
 )
-UNREACHABLE = re.compile(
-    r"could not resolve|connection (refused|reset|timed out|closed)|unable to access|could(n't| not) connect"
+UNREACHABLE = (
+    r"(?i)could not resolve|connection (refused|reset|timed out|closed)|unable to access|could(n't| not) connect"
     r"|not appear to be a git repository|could not read from remote|early eof|hung up|network is unreachable"
-    r"|operation timed out|does not exist|not found|no such file or directory|not a git repository|host key",
-    re.IGNORECASE,
+    r"|operation timed out|does not exist|not found|no such file or directory|not a git repository|host key"
 )
 
 
 def kind_of(text: str) -> str:
     """``denied``, ``unreachable`` or ``other`` from git's words: good enough to word an error, never to decide an outcome."""
-    if DENIED.search(text):
+    if re.search(DENIED, text):
         return "denied"
-    return "unreachable" if UNREACHABLE.search(text) else "other"
+    return "unreachable" if re.search(UNREACHABLE, text) else "other"
 
 
 def failure(command: str, done: Done) -> GitError:
@@ -246,7 +244,7 @@ def failure(command: str, done: Done) -> GitError:
 def last_words(text: str) -> str:
     """The line of git's output that says most, without its prefix and without credentials."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
-    telling = [line for line in lines if line.startswith(("remote:", "fatal:", "error:", "!")) or DENIED.search(line)]
+    telling = [line for line in lines if line.startswith(("remote:", "fatal:", "error:", "!")) or re.search(DENIED, line)]
     line = (telling or lines or ["no reason given"])[0]
     return scrub(re.sub(r"^(fatal|error): ", "", line))
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from secrets import token_hex
 
 from gitops.git import demand
 from gitops.git.command import CONFIG, Done, Git, failure, unlocked, value_of
-from gitops.git.objects import OID, Edits, in_order, parse_commit, parse_tree, parts_of, written
+from gitops.git.objects import Edits, in_order, is_oid, parse_commit, parse_tree, parts_of, written
 from gitops.git.reader import Found, Reader
 from gitops.ports import ZERO, Commit, Entry, GitError, Person, Signature
 
 PACKS = 20
 """Packs that may lie about before they are joined: every write makes one, and each is looked through on every read."""
-GOOD = re.compile(r'^Good "git" signature for (.+) with \S+ key (\S+)$', re.MULTILINE)
+READ_AHEAD = 32
+"""Commits of a history read one by one before the rest is read in bulk, which costs a process."""
+GOOD = r'(?m)^Good "git" signature for (.+) with \S+ key (\S+)$'
 
 
 def open_repository(path: Path, environ: Mapping[str, str]) -> GitRepository:
@@ -45,7 +46,7 @@ def open_repository(path: Path, environ: Mapping[str, str]) -> GitRepository:
 
 def discover(start: Path, environ: Mapping[str, str], bare: str) -> Done:
     """Ask git what is around ``start``. ``bare``: ``explicit`` finds no bare repository, ``all`` does."""
-    kept = {k: v for k, v in environ.items() if not k.startswith("GIT_") or CONFIG.match(k) or k == "GIT_CEILING_DIRECTORIES"}
+    kept = {k: v for k, v in environ.items() if not k.startswith("GIT_") or k.startswith((CONFIG, "GIT_CEILING_DIRECTORIES"))}
     argv = ["git", "-c", f"safe.bareRepository={bare}", "-C", str(start), "rev-parse", "--path-format=absolute"]
     argv += ["--git-common-dir", "--git-dir", "--is-bare-repository", "--show-toplevel"]
     try:
@@ -121,10 +122,21 @@ class GitRepository:
         """First-parent chain, newest first."""
         found: list[Commit] = []
         oid = tip
+        ahead = READ_AHEAD
         while oid and oid != stop and not (limit and len(found) >= limit):
+            if len(found) == ahead:
+                ahead *= 4
+                self._read_ahead(oid, ahead)
             found.append(self.commit(oid))
             oid = next(iter(found[-1].parents), "")
         return found
+
+    def _read_ahead(self, tip: str, count: int) -> None:
+        """Read commits that are wanted soon: one by one, each waits for the answer before."""
+        chain = self.git.run("rev-list", "--first-parent", f"--max-count={count}", checked(tip)).out.decode().split()
+        for oid, found in zip(chain, self._reader.contents(chain), strict=True):
+            if found is not None:
+                self._commits[oid] = parse_commit(oid, found.content)
 
     def entries(self, treeish: str, path: str = "", recursive: bool = False) -> Mapping[str, Entry]:
         """One folder, or everything below it; trees once read are kept."""
@@ -221,6 +233,8 @@ class GitRepository:
 
     def verify(self, oid: str, allowed: Sequence[str]) -> Signature:
         """Whether ``oid`` is signed by an ssh key among ``allowed``; any other kind of signature is not good."""
+        import tempfile
+
         self.commit(checked(oid))
         with tempfile.NamedTemporaryFile("w", prefix="provisioning-", suffix=".signers") as signers:
             signers.write("".join(f"{line}\n" for line in allowed if "\n" not in line))
@@ -228,7 +242,7 @@ class GitRepository:
             ours = {"gpg.ssh.allowedSignersFile": signers.name, "gpg.openpgp.program": "false", "gpg.x509.program": "false"}
             options = [word for key, value in ours.items() for word in ("-c", f"{key}={value}")]
             done = self.git.run(*options, "verify-commit", "--raw", oid)
-        match = GOOD.search(done.err)
+        match = re.search(GOOD, done.err)
         return Signature(True, match[1], match[2]) if done.code == 0 and match else Signature(False)
 
     # --- refs --------------------------------------------------------------------------------------------
@@ -317,7 +331,7 @@ class GitRepository:
 
 def checked(oid: str) -> str:
     """An object id, and nothing that git could take for a name. Raises ``GitError``."""
-    if not OID.match(oid):
+    if not is_oid(oid):
         raise GitError(f"'{oid}' is not the full id of an object", "missing")
     return oid
 
@@ -332,7 +346,7 @@ def import_script(parent: str, edits: Edits, kinds: Mapping[str, str], message: 
     who = written(author).encode(errors="replace")
     text = message.encode(errors="replace")
     # the format wants a ref name; several processes write at once, so it is ours alone, and the reset to nothing leaves none
-    scratch = b"refs/provisioning/scratch-" + token_hex(8).encode()
+    scratch = b"refs/provisioning/scratch-" + os.urandom(8).hex().encode()
     parts = [b"commit %b\nmark :1\nauthor %b\ncommitter %b\ndata %d\n%b\n" % (scratch, who, who, len(text), text)]
     parts.append(f"from {parent}\n".encode() if parent else b"")
     for folders, content in in_order(edits):

@@ -12,8 +12,12 @@ Edits = Mapping[str, bytes | str | None]
 """Path -> content of a file, id of an existing tree or blob, or ``None`` for a removal; "" is the whole tree."""
 Parts = tuple[str, ...]
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-OID = re.compile(r"[0-9a-f]{40}\Z")
 NAMELESS = Person("provisioning", "provisioning@localhost")
+
+
+def is_oid(text: str) -> bool:
+    """Whether ``text`` is a full object id."""
+    return len(text) == 40 and all(c in "0123456789abcdef" for c in text)
 
 
 def object_id(kind: str, raw: bytes) -> str:

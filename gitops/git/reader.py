@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from threading import RLock
@@ -40,8 +41,10 @@ class Reader:
             if child is not None:
                 child.kill()
                 for pipe in (child.stdin, child.stdout):
-                    if pipe is not None:
-                        pipe.close()
+                    # a question that was not sent any more is sent by closing, to nobody
+                    with suppress(BrokenPipeError):
+                        if pipe is not None:
+                            pipe.close()
                 child.wait()
 
     def headers(self, names: Sequence[str]) -> Iterator[Found | None]:

@@ -14,7 +14,7 @@ from gitops.git.demand import QUIET
 from gitops.ports import ZERO, GitError, Pushed, RefUpdate, check_updates
 
 SCHEMES = ("file", "ssh", "https", "http")
-SCP = re.compile(r"(?:[^@/:\s]+@)?(\[[^\]\s]+\]|[^@/:\s\[\]]+):(?!:)(.*)\Z", re.DOTALL)
+SCP = r"(?s)(?:[^@/:\s]+@)?(\[[^\]\s]+\]|[^@/:\s\[\]]+):(?!:)(.*)\Z"
 """``user@host:path``, ssh without a scheme."""
 PORTS = {"ssh": 22, "https": 443, "http": 80}
 ELSEWHERE = "stale info"
@@ -26,7 +26,7 @@ class GitRemote:
 
     def __init__(self, git: Git, url: str) -> None:
         scheme = url.partition("://")[0] if "://" in url else ""
-        if url.startswith("-") or not (scheme in SCHEMES or (not scheme and (SCP.match(url) or url.startswith("/")))):
+        if url.startswith("-") or not (scheme in SCHEMES or (not scheme and (re.match(SCP, url) or url.startswith("/")))):
             raise GitError(f"'{scrub(url)}' is not the address of a remote", "denied", "use file, ssh or https")
         self._git = git
         self.url = url
@@ -128,7 +128,7 @@ class GitRemote:
 
     def _advice(self, usual: str) -> str:
         """``usual``, or why a setting of the repository that git would use did not help."""
-        ignored = [] if not self._own else [s.key for s in self._git.settings if not s.own and PROGRAMS.match(s.key)]
+        ignored = [] if not self._own else [s.key for s in self._git.settings if not s.own and re.match(PROGRAMS, s.key)]
         return f"{ignored[0]} in .git/config is not used: set it with 'git config --global'" if ignored else usual
 
 
@@ -154,7 +154,7 @@ def normalised(url: str) -> str:
     """
     if (folder := folder_of(url)) is not None:
         return str(folder.resolve())
-    scp = SCP.match(url) if "://" not in url else None
+    scp = re.match(SCP, url) if "://" not in url else None
     if scp:
         host, port, path = scp[1], None, scp[2]
     else:

@@ -28,7 +28,7 @@ NEGATIVE_REFSPEC = "^refs/heads/provisioning/*"
 """Keeps ledgers out of a person's ordinary fetches."""
 
 # of a repository's configuration what says how files and folders compare, and nothing that names a program
-COMPARING = re.compile(r"core\.(filemode|symlinks|ignorecase|precomposeunicode|autocrlf|eol|trustctime|checkstat|excludesfile)\Z")
+COMPARING = r"core\.(filemode|symlinks|ignorecase|precomposeunicode|autocrlf|eol|trustctime|checkstat|excludesfile)\Z"
 
 
 def uncommitted(repository: GitRepository) -> tuple[str, ...]:
@@ -60,7 +60,8 @@ def worktree_tree(repository: GitRepository) -> str:
         git, top = repository.git, repository.work_tree
         paths = changed(repository, options, where)
         large = {path: size for path in paths if (size := size_of(top / path)) > FILE_BYTES}
-        small = "".join(f"{path}\0" for path in paths if path not in large).encode(errors="surrogateescape")
+        # a repository inside is listed with a slash, and becomes a submodule, which the reader of declarations refuses
+        small = "".join(f"{path.rstrip('/')}\0" for path in paths if path not in large).encode(errors="surrogateescape")
         git.out(*options, "update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=small, extra=where)
         if large:
             rows = [f"100644 {stand_in(repository, size)}\t{path}\0" for path, size in large.items()]
@@ -108,7 +109,7 @@ def beside(repository: GitRepository) -> Iterator[tuple[list[str], Mapping[str, 
             shutil.copyfile(own / "index", folder / "index")
             for shared in own.glob("sharedindex.*"):
                 (folder / shared.name).symlink_to(shared)
-        kept = {s.key: s.value for s in repository.git.settings if COMPARING.match(s.key)}
+        kept = {s.key: s.value for s in repository.git.settings if re.match(COMPARING, s.key)}
         options = [
             "-C",
             top,
