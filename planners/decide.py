@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from planners.canonical import Json
 from planners.catalog import Catalog, KindSpec
-from planners.diff import below, change, differing, is_secret, keep_ignored, leaves, same
+from planners.diff import below, change, differing, keep_ignored, leaves, same
+from planners.drift import comparable, outputs_off, read_back, visible
 from planners.expand import Expanded
-from planners.model import (
-    EMPTY,
-    Lifecycle,
-    Observation,
-    Observed,
-    Presence,
-    RecordedResource,
-    Resource,
-    Status,
-    host_of,
-    kind_of,
-)
+from planners.model import Lifecycle, Observation, Observed, Presence, RecordedResource, Resource, Status, host_of, kind_of
 from planners.references import attached, current, found, of_id, remembered
 from planners.requirements import taskserv_of
-from planners.steps import Change, Create, Delete, Move, Replace, Step, Update
+from planners.steps import Change, Create, Delete, Forget, Move, Replace, Step, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +56,32 @@ def decide(resource: Resource, world: World) -> Step | None:
     if seen is not None and seen.presence is Presence.ABSENT:
         return _create(resource, world, "drift: it is gone")
     declared = keep_ignored(resource.declared, before.declared, resource.lifecycle.ignore_changes)
-    changes = _changes(resource, before, declared, world)
-    drift = _drifted(resource, before, declared, seen, world) if seen is not None else ()
+    changes = tuple(c for c in _changes(resource, before, declared, world) if not _already_so(c, resource, seen, world))
+    drift = _drifted(resource, declared, seen, world) if seen is not None else ()
     changes += tuple(c for c in drift if c.path not in {d.path for d in changes})
     forced = sorted(c.path for c in changes if c.forces_replace)
+    common = {**_common(resource), "changes": changes}
     if reason := _replaced(resource, before, forced, world):
-        lost = _host_is_remade(resource, before, world)
-        return Replace(
-            **_common(resource, reason),
-            changes=changes,
-            create_first=resource.lifecycle.create_before_destroy and not lost,
-            gone_with_host=lost,
-        )
-    reasons = tuple(_reasons(resource, before, changes, drift, seen, world))
+        lost = host_is_remade(resource.address, before, world)
+        first = resource.lifecycle.create_before_destroy and not lost
+        return Replace(reason=reason, create_first=first, gone_with_host=lost, **common)
+    reasons = "; ".join(_reasons(resource, before, changes, drift, seen))
     # The whole comparison was made with ignored paths kept as recorded; the same values are what gets applied.
-    common = {**_common(resource, "; ".join(reasons)), "declared": declared, "changes": changes}
-    if resource.address in world.moves:
-        moved = world.moves[resource.address]
-        return Move(**{**common, "reason": "; ".join((f"moved from {moved}", *reasons))}, moved_from=moved)
+    common["declared"] = declared
+    if moved_from := world.moves.get(resource.address):
+        told = f"moved from {moved_from}" + (f"; {reasons}" if reasons else "")
+        return Move(reason=told, moved_from=moved_from, **common)
     if reasons:
-        return Update(**common)
-    if outdated := _outdated_record(resource, before):
-        return Update(**{**common, "reason": outdated}, record_only=True)
+        return Update(reason=reasons, **common)
+    if outdated := _outdated_record(resource, before, declared):
+        return Update(reason=outdated, record_only=True, **common)
     return None
 
 
-def _common(resource: Resource, reason: str) -> dict[str, object]:
+def _common(resource: Resource) -> dict[str, Any]:
     return {
         "address": resource.address,
         "provider": resource.provider,
-        "reason": reason,
         "declared": resource.declared,
         "edges": resource.depends_on,
         "lifecycle": resource.lifecycle,
@@ -109,7 +96,7 @@ def _create(resource: Resource, world: World, reason: str) -> Create:
         change(path, None, value, spec.sensitive, (), any(unsettled(r.address, r.output, world) for r in found(value)))
         for path, value in sorted(leaves(resource.declared).items())
     )
-    return Create(**_common(resource, reason), changes=tuple(made))
+    return Create(reason=reason, changes=tuple(made), **_common(resource))
 
 
 def _changes(resource: Resource, before: RecordedResource, declared: Mapping[str, Json], world: World) -> tuple[Change, ...]:
@@ -161,46 +148,27 @@ def unsettled(address: str, output: str, world: World) -> bool:
     before = world.before(address)
     if kind_of(address) == "taskserv" and (step.changes or (before and before.extension != step.extension)):
         return True
-    return any(below(c.path, (output,)) for c in step.changes) or output in _drifted_outputs(address, world)
-
-
-def _drifted_outputs(address: str, world: World) -> tuple[str, ...]:
-    """Outputs that others refer to and that no longer are what the record says."""
-    before, seen = world.before(address), world.seen(address)
-    if before is None or seen is None or seen.presence is not Presence.PRESENT:
-        return ()
-    changed = {o for o, v in seen.outputs.items() if o in before.observed and not same(v, before.observed[o])}
-    if not changed:
-        return ()
-    wanted = {d.output for r in world.expanded.resources.values() for d in r.depends_on if d.address == address}
-    return tuple(sorted(o for o in changed if o in wanted))
-
-
-def _drifted(
-    resource: Resource, before: RecordedResource, declared: Mapping[str, Json], seen: Observation, world: World
-) -> tuple[Change, ...]:
-    """Declared leaves that the provider reads back otherwise. What nobody declared belongs to whoever made it."""
-    if seen.presence is not Presence.PRESENT:
-        return ()
-    spec = spec_of(resource.address, resource.provider, world.catalog)
-    wanted = {"power": "on", **declared} if kind_of(resource.address) == "server" else declared
-    readable = {k for k in seen.attributes if not spec.readable or k in spec.readable}
-    there = leaves(seen.attributes)
-    return tuple(
-        change(path, there.get(path), value, spec.sensitive, spec.replace_on)
-        for path, value in sorted(leaves({k: v for k, v in wanted.items() if k in readable}).items())
-        if not same(there.get(path), value) and comparable(value) and not below(path, resource.lifecycle.ignore_changes)
+    return any(below(c.path, (output,)) for c in step.changes) or (
+        before is not None and output in outputs_off(before, world.seen(address))
     )
 
 
-def comparable(value: Json) -> bool:
-    """Whether a declared leaf is the value itself, not a reference to one."""
-    return not found(value) and not is_secret(value)
+def _already_so(change: Change, resource: Resource, seen: Observation | None, world: World) -> bool:
+    """Whether what the declaration newly asks for is there already: then only the record is behind."""
+    there = visible(seen, spec_of(resource.address, resource.provider, world.catalog).readable)
+    return change.path in there and comparable(change.after) and same(there[change.path], change.after)
 
 
-def _host_is_remade(resource: Resource, before: RecordedResource, world: World) -> bool:
+def _drifted(resource: Resource, declared: Mapping[str, Json], seen: Observation, world: World) -> tuple[Change, ...]:
+    """Declared leaves that the provider reads back otherwise."""
+    spec = spec_of(resource.address, resource.provider, world.catalog)
+    off = read_back(resource.address, declared, seen, spec.readable, resource.lifecycle.ignore_changes)
+    return tuple(change(path, there, wanted, spec.sensitive, spec.replace_on) for path, wanted, there in off)
+
+
+def host_is_remade(address: str, before: RecordedResource, world: World) -> bool:
     """Whether the server under a recorded taskserv is, or was since, made anew, and the taskserv gone with it."""
-    host = host_of(resource.address)
+    host = host_of(address)
     if host is None:
         return False
     reference = of_id(world.moves.get(host, host))
@@ -210,7 +178,7 @@ def _host_is_remade(resource: Resource, before: RecordedResource, world: World) 
 
 def _replaced(resource: Resource, before: RecordedResource, forced: Collection[str], world: World) -> str:
     """Why the resource must be made anew, "" when it need not."""
-    if _host_is_remade(resource, before, world):
+    if host_is_remade(resource.address, before, world):
         return f"{host_of(resource.address)} is made anew"
     if before.status is Status.TAINTED:
         return "tainted: the last run left it half made"
@@ -227,9 +195,10 @@ def _reasons(
     changes: Collection[Change],
     drift: Collection[Change],
     seen: Observation | None,
-    world: World,
 ) -> Iterator[str]:
     """Why something is to be done outside, the most telling reason first."""
+    if before.status is Status.DEGRADED:
+        yield "the last run left it changed half way or not healthy"
     behind = [c for c in changes if same(c.before, c.after)]
     if any(c not in drift and c not in behind for c in changes):
         yield "declaration changed"
@@ -237,16 +206,18 @@ def _reasons(
         yield f"{moved.path} is known after apply" if moved.unknown else f"the value behind {moved.path} changed"
     if before.extension != resource.extension:
         yield "extension changed"
-    parts = [c.path for c in drift if c in changes] + [f"output {o}" for o in _drifted_outputs(resource.address, world)]
+    parts = [c.path for c in drift if c in changes] + [f"output {name}" for name in outputs_off(before, seen)]
     if seen is not None and seen.presence is Presence.PRESENT and seen.healthy is False:
         parts.append("not healthy")
     if parts:
         yield f"drift: {', '.join(parts)}"
 
 
-def _outdated_record(resource: Resource, before: RecordedResource) -> str:
-    """What the record holds beside the declared value and no longer is so."""
+def _outdated_record(resource: Resource, before: RecordedResource, declared: Mapping[str, Json]) -> str:
+    """What the record says that no longer is so, though nothing is to be done outside."""
     parts = []
+    if differing(leaves(before.declared), leaves(declared)):
+        parts.append("already as declared")
     if {d.address for d in resource.depends_on} != set(before.depends_on):
         parts.append("dependencies changed")
     if settled(resource.lifecycle) != settled(before.lifecycle):
@@ -261,15 +232,22 @@ def settled(lifecycle: Lifecycle) -> tuple[object, ...]:
     return lifecycle.prevent_destroy, lifecycle.create_before_destroy, lifecycle.ignore_changes
 
 
-def remove(before: RecordedResource, reason: str, gone_with_host: bool) -> Delete:
-    """The step that removes what is recorded and no longer wanted."""
-    return Delete(
-        address=before.address,
-        provider=before.provider,
-        reason=reason,
-        declared=EMPTY,
-        lifecycle=before.lifecycle,
-        extension=before.extension,
-        implied_by=before.implied_by,
-        gone_with_host=gone_with_host,
-    )
+def remove(before: RecordedResource, reason: str, world: World, leaving: Collection[str]) -> Delete | Forget:
+    """The step for what is recorded and no longer wanted. ``leaving``: all addresses that this plan removes.
+
+    What is already gone is only forgotten, as is what stood on a server that is no longer ours.
+    """
+    common: dict[str, Any] = {
+        "address": before.address,
+        "provider": before.provider,
+        "lifecycle": before.lifecycle,
+        "extension": before.extension,
+        "implied_by": before.implied_by,
+    }
+    host, seen = host_of(before.address), world.observed.get(before.address)
+    if seen is not None and seen.presence is Presence.ABSENT:
+        return Forget(reason=f"{reason}, and it is already gone", **common)
+    if host is not None and host not in world.recorded:
+        return Forget(reason=f"{reason}, and {host} is not recorded any more", **common)
+    gone = host in leaving or host_is_remade(before.address, before, world)
+    return Delete(reason=reason, gone_with_host=gone, **common)

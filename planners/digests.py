@@ -1,20 +1,20 @@
-"""What a plan is bound to: digests of evaluated values, and the plan's own id."""
+"""What a plan is bound to: digests of evaluated values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 
 from planners.canonical import ABSENT, Json, digest
-from planners.model import Lifecycle, RecordedResource, Resource
-from planners.steps import PLAN_FORMAT, Plan
+from planners.model import EMPTY, PLAIN, Lifecycle, RecordedResource, Resource
 
 
 def lifecycle_value(lifecycle: Lifecycle) -> Mapping[str, Json]:
     """Only what differs from the defaults, so that a new field changes no old digest."""
-    plain = asdict(lifecycle)
-    defaults = asdict(Lifecycle())
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items() if v != defaults[k]}
+    if lifecycle == PLAIN:
+        return EMPTY
+    plain = {f.name: getattr(lifecycle, f.name) for f in fields(lifecycle)}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items() if v != getattr(PLAIN, k)}
 
 
 def declared_digest(resource: Resource | None) -> str:
@@ -28,6 +28,7 @@ def declared_digest(resource: Resource | None) -> str:
         "edges": edges,
         "lifecycle": lifecycle_value(resource.lifecycle),
         "extension": resource.extension,
+        "implied_by": resource.implied_by,
     }
     return digest("declared", value)
 
@@ -44,20 +45,6 @@ def recorded_digest(record: RecordedResource | None) -> str:
         "lifecycle": lifecycle_value(record.lifecycle),
         "extension": record.extension,
         "status": str(record.status),
+        "implied_by": record.implied_by,
     }
     return digest("recorded", value)
-
-
-def plan_id(plan: Plan) -> str:
-    """SHA-256 over the canonical content: steps with their read and write sets and the catalog relied on; no commit, time or host."""
-    from planners.document import step_document
-
-    content: Json = {
-        "format": PLAN_FORMAT,
-        "infra": plan.infra,
-        "environment": [plan.environment.name, str(plan.environment.class_)],
-        "destroy": plan.destroy,
-        "catalog": dict(plan.catalog),
-        "steps": [step_document(s) for s in plan.steps],
-    }
-    return digest("plan", content)

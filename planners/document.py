@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
-from planners.canonical import Json
-from planners.digests import lifecycle_value, plan_id
+from planners.canonical import Json, digest
+from planners.digests import lifecycle_value
 from planners.model import Approvals, Dependency, Environment, EnvironmentClass, Lifecycle
 from planners.problems import NOWHERE, Problem, Problems
 from planners.steps import PLAN_FORMAT, STEP_TYPES, Change, Digests, Notice, Plan, Step
@@ -28,12 +28,22 @@ def step_document(step: Step) -> dict[str, Json]:
         "lifecycle": lifecycle_value(step.lifecycle),
         "extension": step.extension,
         "implied_by": step.implied_by,
-        "changes": [asdict(c) for c in step.changes],
+        "changes": [_plain(c) for c in step.changes],
         "reads": {a: [d.declared, d.recorded] for a, d in step.reads},
         "writes": {a: [d.declared, d.recorded] for a, d in step.writes},
     }
-    own = {f.name for f in fields(step)} - {f.name for f in fields(STEP_TYPES["create"])}
-    return document | {name: getattr(step, name) for name in sorted(own)}
+    return document | own_fields(step)
+
+
+def own_fields(step: Step) -> dict[str, Json]:
+    """What this action has beyond what all steps have."""
+    common = {f.name for f in fields(STEP_TYPES["create"])}
+    return {f.name: getattr(step, f.name) for f in fields(step) if f.name not in common}
+
+
+def _plain(value: Change | Notice) -> dict[str, Json]:
+    """Its fields as they are: ``asdict`` would copy every value, which is slow."""
+    return {f.name: getattr(value, f.name) for f in fields(value)}
 
 
 def edge(dependency: Dependency) -> Json:
@@ -41,10 +51,23 @@ def edge(dependency: Dependency) -> Json:
     return [dependency.address, dependency.healthy, dependency.output or ""]
 
 
+def plan_id(plan: Plan) -> str:
+    """SHA-256 over the canonical content: steps with their sets, and the catalog relied on; no commit, time or host."""
+    content: Json = {
+        "format": PLAN_FORMAT,
+        "infra": plan.infra,
+        "environment": [plan.environment.name, str(plan.environment.class_)],
+        "destroy": plan.destroy,
+        "catalog": dict(plan.catalog),
+        "steps": [step_document(s) for s in plan.steps],
+    }
+    return digest("plan", content)
+
+
 def to_document(plan: Plan) -> dict[str, Json]:
-    """The whole plan: what ``plan --save`` writes and the ledger keeps."""
+    """The whole plan: what ``plan --save`` writes and the ledger keeps. ``digest`` covers all the rest, notices too."""
     environment = plan.environment
-    return {
+    document: dict[str, Json] = {
         "format": PLAN_FORMAT,
         "id": plan.id,
         "infra": plan.infra,
@@ -60,33 +83,31 @@ def to_document(plan: Plan) -> dict[str, Json]:
         "unchanged": plan.unchanged,
         "catalog": dict(plan.catalog),
         "drift": list(plan.drift),
-        "notices": [asdict(n) for n in plan.notices],
+        "notices": [_plain(n) for n in plan.notices],
         "steps": [step_document(s) for s in plan.steps],
     }
+    return {**document, "digest": digest("plan-document", document)}
 
 
 def from_document(document: Mapping[str, Any]) -> Plan | Problems:
-    """Read a plan back; a newer format, a broken shape or content that does not match its id are problems."""
+    """Read a plan back; a newer format, a broken shape or altered content are problems."""
     found = document.get("format") if isinstance(document, Mapping) else None
     if isinstance(found, int) and found > PLAN_FORMAT:
         message = f"the plan has format {found} and this version reads up to {PLAN_FORMAT}"
-        return Problems((Problem(NOWHERE, "newer-format", message, "use the newer provisioning, or plan again"),))
+        return _unusable("newer-format", message, "use the newer provisioning, or plan again")
     try:
         plan = read_plan(document)
+        whole = digest("plan-document", {k: v for k, v in document.items() if k != "digest"})
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        return Problems((Problem(NOWHERE, "broken-plan", "this is not a plan document", "plan again"),))
-    if plan_id(plan) != plan.id:
-        return Problems(
-            (
-                Problem(
-                    NOWHERE,
-                    "altered-plan",
-                    f"the plan's content does not match its id {plan.id[:12]}",
-                    "it was altered; plan again",
-                ),
-            )
-        )
+        return _unusable("broken-plan", "this is not a plan document", "plan again")
+    if whole != document.get("digest") or plan_id(plan) != plan.id:
+        message = f"the content of plan {plan.id[:12]} was altered after it was made"
+        return _unusable("altered-plan", message, "plan again")
     return plan
+
+
+def _unusable(code: str, message: str, advice: str) -> Problems:
+    return Problems((Problem(NOWHERE, code, message, advice),))
 
 
 def read_plan(document: Mapping[str, Any]) -> Plan:
@@ -115,7 +136,8 @@ def read_step(document: Mapping[str, Any]) -> Step:
     kind = STEP_TYPES[rest.pop("action")]
     rest["depends_on"] = tuple(read_edge(e) for e in rest["depends_on"])
     rest["edges"] = tuple(read_edge(e) for e in rest["edges"])
-    rest["lifecycle"] = Lifecycle(**{k: tuple(v) if isinstance(v, list) else v for k, v in rest["lifecycle"].items()})
+    lifecycle: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rest["lifecycle"].items()}
+    rest["lifecycle"] = Lifecycle(**lifecycle)
     rest["changes"] = tuple(Change(**c) for c in rest["changes"])
     for name in ("reads", "writes"):
         rest[name] = tuple((a, Digests(*d)) for a, d in sorted(rest[name].items()))
@@ -134,22 +156,24 @@ def view(plan: Plan) -> dict[str, Json]:
         "id": plan.id,
         "infra": plan.infra,
         "environment": {"name": plan.environment.name, "class": str(plan.environment.class_)},
+        "destroy": plan.destroy,
+        "targets": list(plan.targets),
         "summary": summary(plan),
         "steps": [step_view(s) for s in plan.steps],
-        "notices": [asdict(n) for n in plan.notices],
+        "drift": list(plan.drift),
+        "notices": [_plain(n) for n in plan.notices],
     }
 
 
 def summary(plan: Plan) -> dict[str, Json]:
     """How many steps of each action, and how many resources stay as they are."""
-    counts: dict[str, Json] = {action: sum(s.action == action for s in plan.steps) for action in STEP_TYPES}
-    return {k: v for k, v in counts.items() if v or k in ("create", "update", "replace", "delete")} | {
-        "unchanged": plan.unchanged
-    }
+    counts = {action: sum(s.action == action for s in plan.steps) for action in STEP_TYPES}
+    always = ("create", "update", "replace", "delete")
+    return {**{action: n for action, n in counts.items() if n or action in always}, "unchanged": plan.unchanged}
 
 
 def step_view(step: Step) -> dict[str, Json]:
-    """One step as shown."""
+    """One step as shown; what only some actions know (``record_only``, ``moved_from``, ...) only where it is so."""
     document: dict[str, Json] = {
         "address": step.address,
         "action": step.action,
@@ -159,7 +183,7 @@ def step_view(step: Step) -> dict[str, Json]:
         "implied_by": step.implied_by,
         "changes": [change_view(c) for c in step.changes],
     }
-    return document
+    return document | {name: value for name, value in own_fields(step).items() if value}
 
 
 def change_view(change: Change) -> dict[str, Json]:

@@ -118,7 +118,8 @@ def _unusable(resources: Iterable[Resource], desired: Desired, catalog: Catalog)
             if problem := unusable_provider(resource, catalog):
                 yield problem
             elif allowed and resource.provider not in allowed:
-                message = f"{resource.address} uses provider '{resource.provider}', which environment '{desired.environment.name}' does not allow"
+                environment = f"environment '{desired.environment.name}'"
+                message = f"{resource.address} uses provider '{resource.provider}', which {environment} does not allow"
                 yield Problem(resource.where, "provider-not-allowed", message, f"allowed are {', '.join(sorted(allowed))}")
 
 

@@ -45,13 +45,19 @@ def cycle(needs: Needs) -> tuple[str, ...]:
 
     It is the one of the smallest node that lies on any cycle, by the shortest way: equal graphs give the same path.
     """
-    left = _unfinished(needs)
-    left = _unfinished({node: [u for u in users if u in left] for node, users in dependents(left).items()})
-    # What is left is on a cycle or between two: the smallest node with a way back to itself is on one.
+    left = knot(needs)
     for node in sorted(left):
         if path := _way_back(node, {n: needs[n] for n in left}):
             return path
     return ()
+
+
+def knot(needs: Needs) -> set[str]:
+    """The nodes on a cycle or between two; empty when there is an order."""
+    if not (behind := _unfinished(needs)):
+        return set()
+    users = dependents(behind)
+    return set(_unfinished({node: users.get(node, ()) for node in behind}))
 
 
 def _unfinished(needs: Needs) -> dict[str, Collection[str]]:

@@ -50,6 +50,10 @@ class Approvals:
     teams: tuple[str, ...] = ()
 
 
+NO_WORD = Approvals()
+"""The environment leaves approvals to its class."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What ``environments/<name>.yaml`` says; ``deletion_budget`` ``None`` means the default rule."""
@@ -57,7 +61,7 @@ class Environment:
     name: str
     class_: EnvironmentClass = EnvironmentClass.DEV
     deletion_budget: int | None = None
-    approvals: Approvals = Approvals()
+    approvals: Approvals = NO_WORD
     allowed_providers: tuple[str, ...] = ()
 
 
@@ -69,6 +73,10 @@ class Lifecycle:
     create_before_destroy: bool = False
     ignore_changes: tuple[str, ...] = ()
     moved_from: str | None = None
+
+
+PLAIN = Lifecycle()
+"""A lifecycle that asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,7 +104,7 @@ class Resource:
     provider: str
     declared: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     depends_on: tuple[Dependency, ...] = ()
-    lifecycle: Lifecycle = Lifecycle()
+    lifecycle: Lifecycle = PLAIN
     extension: str = ""
     where: Where = field(default=NOWHERE, compare=False)
     implied_by: str | None = None
@@ -113,9 +121,11 @@ class Desired:
 
 
 class Status(StrEnum):
-    """How the last run left a resource: ``tainted`` is half made and gets replaced, ``deleting`` is still owned."""
+    """How the last run left a resource: ``degraded`` was changed half way or is not healthy and gets updated,
+    ``tainted`` is half made and gets replaced, ``deleting`` is still owned."""
 
     READY = "ready"
+    DEGRADED = "degraded"
     TAINTED = "tainted"
     DELETING = "deleting"
 
@@ -133,7 +143,7 @@ class RecordedResource:
     declared: Mapping[str, Json]
     observed: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     depends_on: tuple[str, ...] = ()
-    lifecycle: Lifecycle = Lifecycle()
+    lifecycle: Lifecycle = PLAIN
     extension: str = ""
     status: Status = Status.READY
     implied_by: str | None = None

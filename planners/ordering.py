@@ -1,8 +1,9 @@
-"""The order of steps: what each waits for, and the one sequence that equal plans share."""
+"""The order of steps: what each waits for, and the one sequence that equal inputs share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from planners import graph
@@ -10,107 +11,141 @@ from planners.decide import World
 from planners.model import Dependency, host_of, kind_of
 from planners.problems import NOWHERE, Problem
 from planners.requirements import clashes, preferred, taskserv_of
-from planners.steps import Delete, Replace
+from planners.steps import Delete, Forget, Move, Step
 
 PRIORITY: Mapping[str, int] = {
     kind: rank for rank, kind in enumerate(("network", "volume", "server", "taskserv", "cluster", "load_balancer", "dns"))
 }
-"""Of steps that wait for nothing, these kinds come first."""
+"""Of steps that wait for nothing these kinds come first; removals come last, in the opposite order."""
 
-Edges: TypeAlias = Mapping[str, tuple[Dependency, ...]]
-"""Step address -> the steps that come first, sorted by address."""
+Edge: TypeAlias = tuple[str, str, bool]
+"""(first, then, whether ``then`` waits until ``first`` is healthy)."""
 
 
-def step_order(world: World) -> tuple[Edges, tuple[str, ...]] | Problem:
-    """The edges between steps and their order, or the cycle that makes it impossible."""
-    needs: dict[str, dict[str, Dependency]] = {address: {} for address in sorted(world.steps)}
-    for address, before in (*_declared(world), *_removals(world), *_room(world)):
-        needs[address].setdefault(before.address, before)
-    plain = {address: set(before) for address, before in needs.items()}
-    key = _Key(world)
-    if len(graph.order(plain, key)) < len(plain):
-        path = " -> ".join(graph.cycle(plain))
-        advice = "apply in two commits, or drop create_before_destroy"
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """All steps in order. ``needs``: step -> the steps that come first."""
+
+    order: tuple[str, ...]
+    needs: Mapping[str, tuple[Dependency, ...]]
+    wished: frozenset[tuple[str, str]] = frozenset()
+    """(first, then) pairs among ``needs`` that order without requiring."""
+    early: tuple[tuple[str, str], ...] = ()
+    """(user, removal) pairs where the removal could not wait until the user was changed."""
+
+
+@dataclass(slots=True)
+class _Edges:
+    """Three strengths of edges. A cycle is broken at its wishes, then where a removal waits for its users; else it is refused."""
+
+    nodes: tuple[str, ...]
+    must: dict[tuple[str, str], bool] = field(default_factory=dict)
+    late: dict[tuple[str, str], bool] = field(default_factory=dict)
+    wish: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def needs(self) -> dict[str, dict[str, bool]]:
+        """Then -> first -> healthy; of several edges between two steps the strictest counts."""
+        found: dict[str, dict[str, bool]] = {node: {} for node in self.nodes}
+        for edges in (self.must, self.late, self.wish):
+            for (first, then), healthy in edges.items():
+                found[then][first] = found[then].get(first, False) or healthy
+        return found
+
+    def give_up(self, edges: dict[tuple[str, str], bool]) -> tuple[tuple[str, str], ...]:
+        """Drop those of ``edges`` that lie in a knot; which they were."""
+        knot = graph.knot(self.needs()) if edges else ()
+        dropped = tuple(sorted(pair for pair in edges if pair[0] in knot and pair[1] in knot))
+        for pair in dropped:
+            del edges[pair]
+        return dropped
+
+
+def arrange(world: World) -> Arranged | Problem:
+    """Kahn's order without barriers, ties by priority then address; or the cycle that makes it impossible."""
+    edges = _Edges(tuple(sorted(world.steps)))
+    for kept, found in ((edges.must, _must(world)), (edges.late, _late(world)), (edges.wish, _wishes(world))):
+        for first, then, healthy in found:
+            kept[first, then] = kept.get((first, then), False) or healthy
+    edges.give_up(edges.wish)
+    early = edges.give_up(edges.late)
+    needs = edges.needs()
+    order = graph.order(needs, lambda address: _key(world.steps[address]))
+    if len(order) < len(needs):
+        path = " -> ".join(graph.cycle(needs))
+        advice = "the recorded dependencies form a ring: break it with 'provisioning state forget'"
         return Problem(NOWHERE, "dependency-cycle", f"these steps wait for each other: {path}", advice)
-    for first, then in _preferences(world, plain):
-        plain[then].add(first)
-        needs[then].setdefault(first, Dependency(first))
-    order = graph.order(plain, key)
-    return {a: tuple(before[name] for name in sorted(before)) for a, before in needs.items()}, order
+    waits = {
+        then: tuple(Dependency(first, healthy) for first, healthy in sorted(before.items())) for then, before in needs.items()
+    }
+    return Arranged(order, waits, frozenset(edges.wish.keys() - edges.must.keys() - edges.late.keys()), early)
 
 
-class _Key:
-    """Sort key: kinds in their priority; removals of equal standing after everything else, users before what they use."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def __call__(self, address: str) -> tuple[int, int, str]:
-        rank = PRIORITY.get(kind_of(address), len(PRIORITY))
-        return (1, -rank, address) if isinstance(self._world.steps[address], Delete) else (0, rank, address)
+def is_removal(step: Step | None) -> bool:
+    """Whether a step takes a record away."""
+    return isinstance(step, (Delete, Forget))
 
 
-def _declared(world: World) -> Iterator[tuple[str, Dependency]]:
-    """What is declared to be needed; of several edges to one address the strictest counts."""
-    for address in world.steps:
-        resource = world.expanded.resources.get(address)
-        if resource is None:
-            continue
-        strict: dict[str, bool] = {}
-        for edge in resource.depends_on:
-            if edge.address in world.steps and edge.address in world.expanded.resources:
-                strict[edge.address] = strict.get(edge.address, False) or edge.healthy
-        for needed, healthy in strict.items():
-            yield address, Dependency(needed, healthy)
+def _key(step: Step) -> tuple[int, int, str]:
+    rank = PRIORITY.get(kind_of(step.address), len(PRIORITY))
+    return (1, -rank, step.address) if is_removal(step) else (0, rank, step.address)
 
 
-def _removals(world: World) -> Iterator[tuple[str, Dependency]]:
-    """The recorded graph in reverse: what was needed goes, or is made anew, after its users have gone or changed."""
+def _recorded_edges(world: World) -> Iterator[tuple[str, str]]:
+    """(user, used) of every recorded edge between two steps, by the addresses the steps have."""
+    now = {old: new for new, old in world.moves.items()}
     for address, record in world.recorded.items():
-        user = _step_of(world, address)
-        if user is None:
-            continue
-        used = {*record.depends_on, *([host] if (host := host_of(address)) else [])}
-        for needed in used:
-            step = world.steps.get(needed)
-            leaving = isinstance(step, Delete) and needed != user
-            remade = isinstance(step, Replace) and isinstance(world.steps[user], Delete) and host_of(address) != needed
-            if leaving or remade:
-                yield needed, Dependency(user, healthy=False)
+        user, host = now.get(address, address), host_of(address)
+        if user in world.steps:
+            for used in {*record.depends_on, host} if host else record.depends_on:
+                current = now.get(used or "", used or "")
+                if current in world.steps and current != user:
+                    yield user, current
 
 
-def _step_of(world: World, address: str) -> str | None:
-    """The address whose step deals with a recorded resource: its own, or the new one it moves to."""
-    if address in world.steps:
-        return address
-    return next((new for new, old in world.moves.items() if old == address and new in world.steps), None)
+def _must(world: World) -> Iterator[Edge]:
+    """What is declared to be needed; removals before what they stood on leaves or takes another name; room for what conflicts."""
+    steps = world.steps
+    for address in steps:
+        resource = world.expanded.resources.get(address)
+        for edge in resource.depends_on if resource else ():
+            if edge.address in steps:
+                yield edge.address, address, edge.healthy
+    for user, used in _recorded_edges(world):
+        if is_removal(steps[user]) and (is_removal(steps[used]) or isinstance(steps[used], Move)):
+            yield user, used, False
+    yield from _room(world)
 
 
-def _room(world: World) -> Iterator[tuple[str, Dependency]]:
+def _late(world: World) -> Iterator[Edge]:
+    """What goes, goes when those that used it have been changed not to."""
+    for user, used in _recorded_edges(world):
+        if is_removal(world.steps[used]) and not is_removal(world.steps[user]):
+            yield user, used, True
+
+
+def _room(world: World) -> Iterator[Edge]:
     """On one server, a taskserv that leaves makes room for one it conflicts with."""
     leaving: dict[str, list[str]] = {}
     for address, step in world.steps.items():
-        if isinstance(step, Delete) and (host := host_of(address)):
+        if is_removal(step) and (host := host_of(address)):
             leaving.setdefault(host, []).append(address)
     for address, step in world.steps.items():
-        if not isinstance(step, Delete):
-            for other in leaving.get(host_of(address) or "", ()):
+        if not is_removal(step) and (host := host_of(address)):
+            for other in leaving.get(world.moves.get(host, host), ()):
                 if clashes(taskserv_of(address), taskserv_of(other), world.catalog):
-                    yield address, Dependency(other, healthy=False)
+                    yield other, address, False
 
 
-def _preferences(world: World, plain: Mapping[str, set[str]]) -> list[tuple[str, str]]:
-    """Orders that are wished for, without those that contradict what is needed or each other."""
-    taskservs = [(a, r.declared.get("role")) for a, r in world.expanded.resources.items() if kind_of(a) == "taskserv"]
-    wished = sorted({(f, t) for f, t in preferred(taskservs, world.catalog) if f in plain and t in plain and f not in plain[t]})
-    while wished:
-        trial = {address: set(before) for address, before in plain.items()}
-        for first, then in wished:
-            trial[then].add(first)
-        ring = graph.cycle(trial) if len(graph.order(trial, str)) < len(trial) else ()
-        if not ring:
-            return wished
-        # (a, b): a needs b; at least one of the ring is a wish, as the needs alone have an order
-        around = {(b, a) for a, b in zip(ring, ring[1:], strict=False)}
-        wished = [pair for pair in wished if pair not in around]
-    return []
+def _wishes(world: World) -> Iterator[Edge]:
+    """Removals before other changes of what they stood on; optional neighbours; roles in their order, and removed against it."""
+    steps = world.steps
+    for user, used in _recorded_edges(world):
+        if is_removal(steps[user]) and not is_removal(steps[used]):
+            yield user, used, False
+    there = {a: world.expanded.resources[a].declared for a in steps if kind_of(a) == "taskserv" and not is_removal(steps[a])}
+    for first, then in preferred(((a, value.get("role")) for a, value in there.items()), world.catalog):
+        same_service = taskserv_of(first) == taskserv_of(then)
+        yield first, then, same_service and there[first].get("wait_for_health") is not False
+    gone = [a for a in steps if kind_of(a) == "taskserv" and is_removal(steps[a])]
+    for first, then in preferred(((a, world.recorded[a].declared.get("role")) for a in gone), world.catalog):
+        yield then, first, False

@@ -60,7 +60,7 @@ def attached(address: str, declared: Mapping[str, Json]) -> tuple[tuple[str, str
     pairs = []
     for key, kind in ATTACHED.items():
         names = declared.get(key)
-        for entry in names if isinstance(names, (list, tuple)) else names or ():
+        for entry in names if isinstance(names, (list, tuple, Mapping)) else ():
             name = entry.get("name") if isinstance(entry, Mapping) else entry
             pairs.append((key, f"{kind}/{name}"))
     return tuple(pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from planners.canonical import Json
 from planners.catalog import Catalog, Requirement, TaskservSpec
@@ -135,7 +136,7 @@ def _providers(capability: str, catalog: Catalog) -> tuple[str, ...]:
 def implied(spec: TaskservSpec, requirer: Resource) -> Resource:
     """A taskserv nobody declared, as its extension's defaults make it."""
     host = name_of(host_of(requirer.address) or "")
-    config: dict[str, Json] = dict(spec.defaults)  # type: ignore[arg-type]  # defaults are JSON, typed loosely in the catalog
+    config: dict[str, Json] = dict(spec.defaults)
     return Resource(
         address=f"taskserv/{host}/{spec.name}",
         provider=requirer.provider,
@@ -202,5 +203,5 @@ def preferred(taskservs: Iterable[tuple[str, Json]], catalog: Catalog) -> Iterat
             yield from ((first, address) for first in here.get((host_of(address) or "", name), ()) if first != address)
     for by_rank in roles.values():
         ranks = sorted(by_rank)
-        for earlier, later in zip(ranks, ranks[1:], strict=False):
+        for earlier, later in pairwise(ranks):
             yield from ((first, then) for first in by_rank[earlier] for then in by_rank[later])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planners.catalog import Catalog
-from planners.digests import declared_digest, recorded_digest
 from planners.expand import expand
 from planners.model import Desired, Recorded
-from planners.plan import relied_on
-from planners.steps import Options, Plan
+from planners.plan import digests_of, relied_on
+from planners.steps import Plan
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,15 +23,22 @@ class Moved:
 
 
 def moved(plan: Plan, desired: Desired, recorded: Recorded, catalog: Catalog) -> tuple[Moved, ...]:
-    """All that moved since the plan was made, sorted; empty: the plan is still what would be planned for these addresses."""
-    resources = {} if plan.destroy else expand(desired, catalog).resources
-    sets = {pair for step in plan.steps for pair in (*step.reads, *step.writes)}
-    found = set()
-    for address, digests in sets:
-        if declared_digest(resources.get(address)) != digests.declared:
+    """All that moved since the plan was made, sorted; empty: the plan is still what would be planned for these addresses.
+
+    What the plan neither read nor writes may change as it likes.
+    """
+    now = digests_of(expand(desired, catalog).resources, recorded.resources)
+    found: set[Moved] = set()
+    for address, then in {pair for step in plan.steps for pair in (*step.reads, *step.writes)}:
+        if now(address).declared != then.declared:
             found.add(Moved(address, "declared"))
-        if recorded_digest(recorded.resources.get(address)) != digests.recorded:
+        if now(address).recorded != then.recorded:
             found.add(Moved(address, "recorded"))
-    now = relied_on(plan.steps, catalog, Options(evaluator=plan.catalog.get("planner", plan.evaluator)))
-    found |= {Moved(name, "catalog") for name in {*plan.catalog, *now} if plan.catalog.get(name) != now.get(name)}
+    environment, planned = desired.environment, plan.environment
+    if (environment.name, environment.class_) != (planned.name, planned.class_):
+        found.add(Moved(f"environment/{planned.name}", "declared"))
+    versions = relied_on(plan.steps, recorded.resources, catalog)
+    found |= {
+        Moved(name, "catalog") for name in versions.keys() | plan.catalog.keys() if versions.get(name) != plan.catalog.get(name)
+    }
     return tuple(sorted(found))

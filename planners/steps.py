@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from planners.canonical import Json
-from planners.model import EMPTY, Dependency, Environment, Lifecycle
+from planners.model import EMPTY, PLAIN, Dependency, Environment, Lifecycle
 
 PLAN_FORMAT = 1
 """Version of the plan document; a reader refuses a newer one."""
+PLANNER_VERSION = "1"
+"""Raised whenever equal inputs may give another plan; part of the plan id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class _Step:
     """What to make of it: all the executor needs, also on another machine after a crash (empty for deletes)."""
     edges: tuple[Dependency, ...] = ()
     """The declared dependencies, to be recorded with the resource (the graph that deletes walk in reverse)."""
-    lifecycle: Lifecycle = Lifecycle()
+    lifecycle: Lifecycle = PLAIN
     extension: str = ""
     implied_by: str | None = None
     changes: tuple[Change, ...] = ()
@@ -82,7 +84,7 @@ class Replace(_Step):
 class Delete(_Step):
     action: ClassVar[str] = "delete"
     gone_with_host: bool = False
-    """Its server is deleted by the same plan: not counted by the deletion budget."""
+    """It vanishes with its server, deleted or made anew: nothing is done outside and no deletion budget counts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +137,11 @@ class Plan:
     id: str = ""
     drift: tuple[str, ...] = ()
     """Addresses whose observation differs from the record (only when asked to refresh)."""
-    evaluator: str = "1"
-    """The planner and evaluator version the plan was made with; part of the id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to plan. ``evaluator`` names the planner/evaluator version that enters the plan id."""
+    """How to plan. ``targets``: only these addresses and what they need. ``destroy``: as if nothing were declared."""
 
     targets: tuple[str, ...] = ()
     destroy: bool = False
-    evaluator: str = "1"
