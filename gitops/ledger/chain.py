@@ -1,4 +1,4 @@
-"""The chain of a ledger in git: one ref at the remote, moved by compare-and-swap alone, and what this clone saw of it last.
+"""A chain of commits in git, such as a ledger: one ref, moved by compare-and-swap alone, and what this clone saw of it last.
 
 The outcome of a push that was not plainly accepted is unknown until the ref has been read again and compared with the
 commit that was to be published: neither git's exit code nor its words decide anything.
@@ -13,9 +13,9 @@ from executors.ports import Clock
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
 from gitops.stops import Exit, Stop
 
-REMOTE_PREFIX = "refs/heads/provisioning/ledger"
-LOCAL = "refs/provisioning/ledger"
-INCOMING = "refs/provisioning/incoming"
+SHARED, OWN = "refs/heads/provisioning", "refs/provisioning"
+REMOTE_PREFIX = f"{SHARED}/ledger"
+LOCAL = f"{OWN}/ledger"
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
 """Seconds between attempts: full jitter below a bound that doubles."""
 
@@ -37,34 +37,38 @@ class Backoff:
 
 
 class Chain:
-    """The ledger ref of one infra."""
+    """One ref of one infra. ``kind``: what it holds, as it stands in its name."""
 
-    def __init__(self, repository: Repository, remote: Remote, infra: str, backoff: Backoff) -> None:
+    def __init__(self, repository: Repository, remote: Remote, infra: str, backoff: Backoff, kind: str = "ledger") -> None:
         self.repository = repository
         self.remote = remote
         self.infra = infra
         self.backoff = backoff
-        self.ref = f"{REMOTE_PREFIX}/{infra}"
-        self._local = f"{LOCAL}/{infra}"
+        self.kind = kind
+        self.ref = f"{SHARED}/{kind}/{infra}"
+        self._local = f"{OWN}/{kind}/{infra}"
+        self._incoming = f"{OWN}/incoming/{kind}/{infra}"
 
     def seen(self) -> str:
         """The tip this clone saw last, "" for none."""
         return self.repository.local(self._local).get(self._local, "")
 
     def fetch(self) -> str:
-        """The tip at the remote, "" without a ledger. Raises ``Stop`` when it was rewritten, ``GitError`` when unreachable."""
+        """The tip at the remote, "" without one. Raises ``Stop`` when it was rewritten, ``GitError`` when unreachable."""
         seen = self.seen()
         tip = self.remote.refs([self.ref]).get(self.ref, "")
         if tip != seen:
             if not tip:
                 raise self.tampered(seen, "it is gone from the remote")
-            incoming = f"{INCOMING}/{self.infra}"
-            tip = self.remote.fetch({self.ref: incoming}).get(incoming, "")
+            tip = self._fetched()
             self.note(tip)
         return tip
 
+    def _fetched(self) -> str:
+        return self.remote.fetch({self.ref: self._incoming}).get(self._incoming, "")
+
     def note(self, tip: str) -> None:
-        """Remember a newer tip; one that does not descend from what we saw is a rewritten ledger. Raises ``Stop``."""
+        """Remember a newer tip; one that does not descend from what we saw is a rewritten chain. Raises ``Stop``."""
         seen = self.seen()
         if seen == tip:
             return
@@ -75,20 +79,24 @@ class Chain:
         self.repository.set_ref(self._local, tip, seen or ZERO)
 
     def tampered(self, seen: str, what: str) -> Stop:
-        """The ledger is not the one this clone knows."""
-        message = f"the ledger of '{self.infra}' was rewritten at the remote: this clone saw {seen[:12]} and {what}"
+        """The chain is not the one this clone knows."""
+        were = "were" if self.kind.endswith("s") else "was"
+        message = f"the {self.kind} of '{self.infra}' {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
         hint = f"nothing is written any more; find out who did it, then restore it: git push origin {self._local}:{self.ref}"
         return Stop(Exit.FAILURE, message, hint)
 
     def publish(
         self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, until: float = 0.0
     ) -> str:
-        """A commit on ``parent`` that is at the remote when this returns its id.
+        """A commit on ``parent`` that is at the remote when this returns its id. Raises as ``send`` does."""
+        return self.send(parent, self.repository.write(parent, edits, message, author), until)
+
+    def send(self, parent: str, new: str, until: float = 0.0) -> str:
+        """Bring ``new``, a child of ``parent``, to the remote; returns it.
 
         Raises ``LostRaceError`` when the ref has moved on without it, ``GitError`` when the remote does not answer before
         ``until`` (monotonic; 0: the first failure to reach it ends this).
         """
-        new = self.repository.write(parent, edits, message, author)
         attempt = 0
         while True:
             try:
@@ -108,7 +116,6 @@ class Chain:
             return True
         if tip == parent:
             return False
-        incoming = f"{INCOMING}/{self.infra}"
-        tip = self.remote.fetch({self.ref: incoming}).get(incoming, "")
+        tip = self._fetched()
         self.note(tip)
         raise LostRaceError(tip)
