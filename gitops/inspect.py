@@ -199,9 +199,10 @@ def plan_by_id(space: Workspace, plan_id: str) -> tuple[str, Any] | None:
     from planners.document import from_document
 
     for infra in sources.ledger_names(space) if len(plan_id) >= 8 else ():
-        for run in space.ledger(infra).view().runs():
-            if run.plan.startswith(plan_id):
-                return run.source_commit, from_document(run.document)
+        view = space.ledger(infra).view()
+        for run in view.runs():
+            if run.plan.startswith(plan_id) and (whole := view.run(run.id)):
+                return run.source_commit, from_document(whole.document)
     return None
 
 

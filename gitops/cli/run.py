@@ -66,7 +66,7 @@ def run_show(context: Context, run_id: str) -> None:
     lines += [f"  {s.status:8} {s.action} {s.address}" + (f": {s.message}" if s.message else "") for s in steps]
     lines += [
         f"  open     {i.action} {i.address} (outcome unknown)"
-        for i in view.intents()
+        for i in view.open_intents
         if i.op.startswith(run_id) or item.status == "running"
     ]  # type: ignore[attr-defined]
     document = {

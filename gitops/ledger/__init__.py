@@ -1,1 +1,1 @@
-"""The ledger: lock, write-ahead intents, recorded state, runs and audit of one infra in one chain of commits."""
+"""One ref per infra: lock, write-ahead intents, results, recorded state and audit in one chain of commits."""

@@ -1,7 +1,8 @@
-"""A chain of commits in git, such as a ledger: one ref, moved by compare-and-swap alone, and what this clone saw of it last.
+"""A chain of commits in Git, such as a ledger: one ref at the remote, moved by compare-and-swap alone, and what this clone saw.
 
-The outcome of a push that was not plainly accepted is unknown until the ref has been read again and compared with the
-commit that was to be published: neither git's exit code nor its words decide anything.
+What became of a push that was not plainly accepted is unknown until the ref has been read again and compared with the commit
+that was to be published: neither git's exit code nor its words decide anything. A ref that no longer contains what this
+clone saw of it was rewritten, and nothing is written to it any more.
 """
 
 from __future__ import annotations
@@ -18,10 +19,16 @@ REMOTE_PREFIX = f"{SHARED}/ledger"
 LOCAL = f"{OWN}/ledger"
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
 """Seconds between attempts: full jitter below a bound that doubles."""
+PATIENCE = 10.0
+"""Seconds a push is tried for, unless the caller says otherwise: a busy server refuses what it would take a moment later."""
 
 
 class LostRaceError(Exception):
-    """The ref is no longer where it was, and our commit can never be published."""
+    """The ref has moved on to ``tip`` without our commit, which can now never be published."""
+
+    def __init__(self, tip: str) -> None:
+        super().__init__(tip)
+        self.tip = tip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +38,24 @@ class Backoff:
     clock: Clock
     draw: Callable[[], float]
 
-    def wait(self, attempt: int) -> None:
-        """Before attempt ``attempt`` (from 0)."""
-        self.clock.sleep(self.draw() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempt, 10)))
+    def wait(self, attempt: int, longest: float = LONGEST_WAIT) -> None:
+        """Before attempt ``attempt`` (from 1), at most ``longest`` seconds."""
+        self.clock.sleep(self.draw() * min(longest, LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempt, 10)))
 
 
 class Chain:
-    """One ref of one infra. ``kind``: what it holds, as it stands in its name."""
+    """One ref of one infra. ``kind``: what it holds, as it stands in its name. ``trust`` is shown every new tip and the one
+    seen before it, and raises ``Stop`` rather than let it be remembered."""
 
-    def __init__(self, repository: Repository, remote: Remote, infra: str, backoff: Backoff, kind: str = "ledger") -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        remote: Remote,
+        infra: str,
+        backoff: Backoff,
+        kind: str = "ledger",
+        trust: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.repository = repository
         self.remote = remote
         self.infra = infra
@@ -48,74 +64,88 @@ class Chain:
         self.ref = f"{SHARED}/{kind}/{infra}"
         self._local = f"{OWN}/{kind}/{infra}"
         self._incoming = f"{OWN}/incoming/{kind}/{infra}"
+        self._trust = trust
 
     def seen(self) -> str:
         """The tip this clone saw last, "" for none."""
         return self.repository.local(self._local).get(self._local, "")
 
-    def fetch(self) -> str:
-        """The tip at the remote, "" without one. Raises ``Stop`` when it was rewritten, ``GitError`` when unreachable."""
+    def fetch(self, known: str | None = None) -> str:
+        """The tip at the remote, "" without one; ``known``: as the caller has just read it there.
+
+        Raises ``Stop`` when the chain was rewritten, ``GitError`` when the remote cannot be read.
+        """
+        # what was seen is read first: another process of this clone may note a newer tip at any moment
         seen = self.seen()
-        tip = self.remote.refs([self.ref]).get(self.ref, "")
-        if tip != seen:
-            if not tip:
-                raise self.tampered(seen, "it is gone from the remote")
-            tip = self._fetched()
-            self.note(tip)
+        tip = self.remote.refs([self.ref]).get(self.ref, "") if known is None else known
+        if tip == seen:
+            return tip
+        if tip:
+            tip = self._fetched(tip)
+        if seen and not (tip and self.repository.contains(tip, seen)):
+            raise self._rewritten(seen, tip)
+        if tip and self._trust is not None:
+            self._trust(tip, seen)
+        if tip:
+            self._note(tip, seen)
         return tip
 
-    def _fetched(self) -> str:
-        return self.remote.fetch({self.ref: self._incoming}).get(self._incoming, "")
+    def _fetched(self, tip: str) -> str:
+        """Bring ``tip`` or what has followed it by now."""
+        try:
+            return self.remote.fetch({self.ref: self._incoming}).get(self._incoming, "")
+        except GitError:
+            # another process of this clone may have been at the same local ref; what counts is that the commit is here
+            try:
+                return self.repository.commit(tip).oid
+            except GitError:
+                return self.remote.fetch({self.ref: self._incoming}).get(self._incoming, "")
 
-    def note(self, tip: str) -> None:
-        """Remember a newer tip; one that does not descend from what we saw is a rewritten chain. Raises ``Stop``."""
-        seen = self.seen()
-        if seen == tip:
-            return
-        if not tip or (seen and not self.repository.contains(tip, seen)):
-            if tip and self.repository.contains(seen, tip):
-                return  # an older tip, read before somebody else noted a newer one
-            raise self.tampered(seen, f"{tip[:12] or 'nothing'} does not follow from it")
+    def _note(self, tip: str, seen: str) -> None:
+        """Remember ``tip``. If another process noted something meanwhile, its note stands: it was read later than ``seen``."""
         self.repository.set_ref(self._local, tip, seen or ZERO)
 
-    def tampered(self, seen: str, what: str) -> Stop:
-        """The chain is not the one this clone knows."""
+    def _rewritten(self, seen: str, tip: str) -> Stop:
         were = "were" if self.kind.endswith("s") else "was"
+        what = f"{tip[:12]} does not follow from it" if tip else "it is gone from the remote"
         message = f"the {self.kind} of '{self.infra}' {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
-        hint = f"nothing is written any more; find out who did it, then restore it: git push origin {self._local}:{self.ref}"
+        hint = f"nothing is written any more; find out who did it, then restore it: git push --force origin {seen}:{self.ref}"
         return Stop(Exit.FAILURE, message, hint)
 
     def publish(
-        self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, until: float = 0.0
+        self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, patience: float = PATIENCE
     ) -> str:
-        """A commit on ``parent`` that is at the remote when this returns its id. Raises as ``send`` does."""
-        return self.send(parent, self.repository.write(parent, edits, message, author), until)
+        """A new commit on ``parent`` ("" for the first), sent. Returns and raises as ``send`` does."""
+        return self.send(parent, self.repository.write(parent, edits, message, author), patience)
 
-    def send(self, parent: str, new: str, until: float = 0.0) -> str:
-        """Bring ``new``, a child of ``parent``, to the remote; returns it.
+    def send(self, old: str, new: str, patience: float = PATIENCE) -> str:
+        """Move the ref from ``old`` ("" : it must not exist) to ``new``. Returns the tip there: ``new``, or what followed it.
 
-        Raises ``LostRaceError`` when the ref has moved on without it, ``GitError`` when the remote does not answer before
-        ``until`` (monotonic; 0: the first failure to reach it ends this).
+        Raises ``LostRaceError``, ``Stop`` when the chain was rewritten, ``GitError`` when writing is denied, or when
+        ``patience`` seconds have not been enough to learn what became of it: it may still land.
         """
-        attempt = 0
+        clock, attempt = self.backoff.clock, 0
+        until = clock.monotonic() + patience
         while True:
+            error: GitError | None = None
             try:
-                if self.remote.push([RefUpdate(self.ref, parent or ZERO, new)]) is Pushed.ACCEPTED or self._landed(parent, new):
-                    self.note(new)
+                if self.remote.push([RefUpdate(self.ref, old or ZERO, new)]) is Pushed.ACCEPTED:
+                    self._note(new, old)
                     return new
-            except GitError as error:
-                if error.kind == "denied" or self.backoff.clock.monotonic() >= until:
-                    raise
+            except GitError as refused:
+                error = refused
+            try:
+                tip = self.fetch()
+            except GitError as unread:
+                error = error or unread
+            else:
+                if tip == new or (tip != old and self.repository.contains(tip, new)):
+                    return tip
+                if tip != old:
+                    raise LostRaceError(tip)
+                if error is not None:
+                    raise error
+            if clock.monotonic() >= until:
+                raise error or GitError(f"the remote does not take the {self.kind} of '{self.infra}'", "unreachable", "try again")
             attempt += 1
             self.backoff.wait(attempt)
-
-    def _landed(self, parent: str, new: str) -> bool:
-        """Whether ``new`` is at the remote or in its history; ``False``: not yet, the same commit may be sent again."""
-        tip = self.remote.refs([self.ref]).get(self.ref, "")
-        if tip == new:
-            return True
-        if tip == parent:
-            return False
-        tip = self._fetched()
-        self.note(tip)
-        raise LostRaceError(tip)

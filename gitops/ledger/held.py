@@ -1,184 +1,296 @@
-"""The ledger while its lock is ours: the journal that a run writes, and the only thing that writes state."""
+"""A ledger while its lock is ours: the journal that a run writes, and the only thing that writes recorded state.
+
+Every write is one commit on our own last one, so a holder that was replaced can publish nothing, however late it wakes. Every
+write renews the lease, which is counted on our own monotonic clock from before the sending of the last write that succeeded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from threading import RLock
 
-from executors.ports import Intent, LeaseLost, Result
+from executors.ports import Broken, Intent, LeaseLost, Result
 from gitops.ledger import tree
 from gitops.ledger.chain import LostRaceError
-from gitops.ledger.lock import Lock, freed
-from gitops.ledger.lock import encode as encode_lock
-from gitops.ledger.tree import Converged, RunRecord
+from gitops.ledger.check import faults_since
+from gitops.ledger.lock import Lock, State, freed
+from gitops.ledger.records import Converged, Entry, RunRecord, tail
+from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
+from gitops.ledger.writer import Writer
 from gitops.ports import GitError
+from gitops.stops import Stop
 from planners.canonical import encode
 from planners.model import Pin, RecordedResource
 
-if TYPE_CHECKING:
-    from gitops.ledger.ledger import Ledger
-
-GUARD_SECONDS = 1.0
-"""Kept free at the end of a lease for what lies between a check and the effect it allows."""
+GUARD = 0.05
+"""Of the lease, kept between the end of an effect and the end of the lease: our own pauses between looking and acting."""
 TIDY_EVERY = 20
-"""Transitions between two packings of the local clone."""
+"""Transitions after which the clone is repacked; without it long runs turn quadratic."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the next commit writes beside the lock."""
+
+    edits: dict[str, bytes | None] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
 
 
 class Held:
-    """Implements ``executors.ports.Journal``. Everything here raises ``LeaseLost`` once the lock is somebody else's."""
+    """Implements ``executors.ports.Journal``. Once it raised ``LeaseLost`` it writes nothing more. Safe from several threads.
 
-    def __init__(self, ledger: Ledger, tip: str, lock: Lock, since: float) -> None:
-        self._ledger = ledger
+    The begin and the end of a run, and the pin, are not sent alone: they go with the next write, at the latest with the
+    release (``view`` writes them first, so that it shows them).
+    """
+
+    def __init__(self, writer: Writer, tip: str, lock: Lock, me: str, sent: float) -> None:
+        self.token = lock.token
+        self._writer = writer
+        self._me = me
         self._tip = tip
         self._lock = lock
-        self._since = since
-        """Monotonic time before the push that is known to have succeeded was sent: the lease counts from here."""
-        self._lost = ""
+        self._sent = sent
+        self._view = self._view_of(tip)
+        self._open = dict(self._view.intent_runs)
+        self._waiting = Changes()
+        self._runs: dict[str, RunRecord] = {}
         self._commit = ""
-        self._view: View | None = None
+        self._lost = ""
         self._written = 0
+        self._mutex = RLock()
+        self._resume()
 
-    @property
-    def token(self) -> int:
-        """The fencing token."""
-        return self._lock.token
+    # --- the journal -------------------------------------------------------------------------------------
 
-    def view(self) -> View:
-        """The ledger as our last write left it."""
-        if self._view is None or self._view.tip != self._tip:
-            self._view = View(self._ledger.chain.repository, self._ledger.infra, self._tip)
-        return self._view
-
-    # --- the lease ---------------------------------------------------------------------------------------
-
-    def _left(self) -> float:
-        return self._lock.lease_seconds - (self._ledger.clock.monotonic() - self._since)
+    def record(self, results: Sequence[Result], intents: Sequence[Intent]) -> None:
+        """One durable transition: these results are finished and these intents may start. Raises ``LeaseLost``."""
+        with self._mutex:
+            changes, still_open = Changes(), dict(self._open)
+            for result in results:
+                self._result(result, changes, still_open)
+            for intent in intents:
+                if intent.token != self.token:
+                    raise Broken(f"the intent for {intent.address} carries token {intent.token}, the lock {self.token}")
+                changes.edits[tree.intent_path(intent.op)] = tree.intent_bytes(intent, self._lock.run)
+                still_open[intent.op] = self._lock.run
+            self._write("record", changes, still_open, f"{len(results)} results, {len(intents)} intents")
 
     def may_start(self, seconds: float) -> bool:
         """Whether an effect of at most ``seconds`` would end inside the lease; renews it first if that is needed."""
-        if seconds + GUARD_SECONDS >= self._left():
-            self._write({}, "renew")
-        return seconds + GUARD_SECONDS < self._left()
+        with self._mutex:
+            self._require()
+            if not self._fits(seconds):
+                self._renew()
+            return self._fits(seconds)
 
     def renew(self) -> None:
-        """Keep the lease; nothing is done before a quarter of it has passed."""
-        if self._left() < self._lock.lease_seconds * 0.75:
-            self._write({}, "renew")
+        """Keep the lease: writes only when a quarter of it has passed. Raises ``LeaseLost``."""
+        with self._mutex:
+            self._require()
+            if self._age() >= self._lease / 4:
+                self._renew()
 
-    # --- transitions -------------------------------------------------------------------------------------
+    # --- runs and the record -----------------------------------------------------------------------------
 
-    def record(self, results: Sequence[Result], intents: Sequence[Intent]) -> None:
-        """Finished steps with the state they leave, and the intents that may start: one commit."""
-        edits: dict[str, bytes | str | None] = {}
-        entries = []
-        for result in results:
-            edits[tree.intent_path(result.op)] = None
-            if result.renamed_from:
-                edits[tree.state_path(result.renamed_from)] = None
-            if result.recorded is not None:
-                edits[tree.state_path(result.recorded.address)] = encode(tree.resource_document(result.recorded))
-            elif result.gone:
-                edits[tree.state_path(result.address)] = None
-            reason = f"from {result.renamed_from}" if result.renamed_from else ""
-            said = {
-                "status": result.status,
-                "op": result.op,
-                "message": result.message,
-                "output": result.output,
-                "reason": reason,
-            }
-            entries.append(self._entry(result.action, result.address, **said))
-        for intent in intents:
-            edits[tree.intent_path(intent.op)] = tree.file_of(intent)
-        self._write(edits, f"{len(results)} results, {len(intents)} intents", entries)
+    def view(self) -> View:
+        """The ledger as we left it, everything written."""
+        with self._mutex:
+            if self._waiting.entries:
+                self._write("record", Changes(), self._open, "runs")
+            if self._view.tip != self._tip:
+                self._view = self._view_of(self._tip)
+            return self._view
 
     def begin_run(self, run: RunRecord) -> None:
-        """The run exists from here on; a crash leaves it to be settled or resumed."""
-        self._lock = replace(self._lock, run=run.id, plan=run.plan)
-        self._commit = run.source_commit
-        entry = self._entry("run", status="started", reason=run.reason)
-        self._write({tree.run_path(run.id): encode(tree.run_document(run))}, f"begin run {run.id}", [entry])
+        """A run begins; its plan is kept so that any machine can finish it."""
+        with self._mutex:
+            self._require()
+            self._commit = run.source_commit
+            begun = replace(run, first=self._next_entry())
+            if run.plan and not self._view.has_plan(run.plan):
+                self._waiting.edits[tree.plan_path(run.plan)] = encode(run.document)
+            self._put_run(begun, "started", run.reason)
 
     def finish_run(self, run_id: str, status: str, converged: Converged | None) -> None:
-        """The run is closed; ``converged`` is written, or taken away, as what there is to say of the state."""
-        run = self.view().run(run_id)
-        if run is None:
-            raise LeaseLost(f"run {run_id} is not in the ledger")
-        closed = replace(run, status=status, finished=self._ledger.clock.wall())
-        edits: dict[str, bytes | str | None] = {tree.run_path(run_id): encode(tree.run_document(closed))}
-        edits[tree.CONVERGED] = tree.file_of(converged) if converged else None
-        entry = self._entry("run", status=status, message=f"{run_id} closed" if run_id != self._lock.run else "")
-        self._write(edits, f"end run {run_id}: {status}", [replace(entry, run=run_id)])
+        """A run is over; ``converged``: the marker of a clean one, ``None`` takes an older one away. Raises ``LeaseLost``."""
+        with self._mutex:
+            self._require()
+            run = self._runs.get(run_id) or self._view_of(self._tip).run(run_id)
+            if run is None:
+                raise Broken(f"run {run_id} was never begun")
+            ended = replace(run, status=status, finished=self._writer.clock.wall(), last=self._next_entry())
+            self._waiting.edits[tree.CONVERGED] = tree.converged_bytes(converged) if converged else None
+            self._put_run(ended, status, "")
 
     def set_pin(self, pin: Pin | None) -> None:
-        """Plans follow this tree from now on; ``None``: HEAD again."""
-        entry = self._entry("pin" if pin else "unpin", reason=pin.reason if pin else "", message=pin.source if pin else "")
-        self._write({tree.PIN: tree.file_of(pin) if pin else None}, entry.action, [entry])
+        """Set the tree that plans follow, or release it."""
+        with self._mutex:
+            self._require()
+            self._waiting.edits[tree.PIN] = tree.value_bytes(pin) if pin else None
+            said = Entry(action="pin", status="set", message=pin.source, reason=pin.reason) if pin else None
+            self._waiting.entries.append(said or Entry(action="pin", status="released"))
 
     def amend(self, action: str, address: str, put: RecordedResource | None, reason: str, renamed_to: str = "") -> None:
-        """A person's act on the record: import, forget, move."""
-        edits: dict[str, bytes | str | None] = {tree.state_path(address): None, tree.CONVERGED: None}
-        if put is not None:
-            edits[tree.state_path(put.address)] = encode(tree.resource_document(put))
-        entry = self._entry(action, address, status="done", reason=reason, message=f"to {renamed_to}" if renamed_to else "")
-        self._write(edits, f"{action} {address}", [entry])
+        """A person's act on the record (``import``, ``forget``, ``move``) as one audited transition. Raises ``LeaseLost``."""
+        with self._mutex:
+            changes = Changes({tree.state_path(address): None})
+            changes.entries.append(Entry(action=action, address=address, status="done", reason=reason))
+            if renamed_to:
+                changes.entries[0] = replace(changes.entries[0], message=f"to {renamed_to}")
+                to = Entry(action=action, address=renamed_to, status="done", reason=reason, message=f"from {address}")
+                changes.entries.append(to)
+            if put is not None:
+                changes.edits[tree.state_path(renamed_to or address)] = encode(tree.resource_document(put))
+            self._write("record", changes, self._open, f"{action} {address}")
 
-    def release(self) -> None:
-        """Free the lock; open intents are left for whoever comes next, and the lock says so.
+    def leave(self, failed: bool) -> None:
+        """Release the lock and write what still waits. Raises ``LeaseLost``.
 
-        Nothing is raised when that fails: a lock that is not freed runs out by itself.
+        With open intents after an exception nothing is released: calls of ours may still be under way, so the lease has to
+        run out. After an ordinary end none is, and the next holder is told by ``recover`` to ask what became of them.
         """
-        if not self._lost:
-            lock = replace(freed(self._lock), recover=bool(self.view().open_intents))
-            with suppress(LeaseLost):
-                self._write({}, "release", [], lock)
+        with self._mutex:
+            if self._lost or (failed and self._open):
+                return
+            if failed and all(run.status == "running" for run in self._runs.values()):
+                self._waiting = Changes()
+            self._write("part" if self._reading else "release", Changes(), self._open, "")
+            with suppress(GitError):
+                self._writer.chain.repository.tidy()
+
+    # --- making changes ----------------------------------------------------------------------------------
+
+    def _result(self, result: Result, changes: Changes, still_open: dict[str, str]) -> None:
+        run = still_open.pop(result.op, None)
+        if run is None and result.status != "skipped":
+            raise Broken(f"the result for {result.address} comes without an open intent")
+        if run is not None:
+            changes.edits[tree.intent_path(result.op)] = None
+        names = [name for name in (result.renamed_from, result.address) if name]
+        if result.gone or (result.recorded is not None and result.renamed_from):
+            changes.edits |= {tree.state_path(name): None for name in names}
+        if result.recorded is not None and not result.gone:
+            changes.edits[tree.state_path(result.address)] = encode(tree.resource_document(result.recorded))
+        run, plan = run or self._lock.run, ""
+        if run != self._lock.run:
+            plan = next((r.plan for r in self._view.runs() if r.id == run), "")
+        said = Entry(
+            action=result.action, status=result.status, op=result.op, run=run, plan=plan, message=result.message,
+            output=tail(result.output),
+        )  # fmt: skip
+        changes.entries += [replace(said, address=name) for name in names]
+
+    def _resume(self) -> None:
+        """Whoever takes the lock for a run that had ended has it going again, in the record too."""
+        run = self._view.run(self._lock.run)
+        if run is None:
+            return
+        self._commit = run.source_commit
+        if run.status != "running":
+            self._put_run(replace(run, status="running", finished=0.0, last=0), "resumed", self._lock.reason)
+
+    def _put_run(self, run: RunRecord, status: str, reason: str) -> None:
+        self._runs[run.id] = run
+        self._waiting.edits[tree.run_path(run.id)] = tree.run_bytes(run)
+        said = Entry(action="run", status=status, run=run.id, plan=run.plan, reason=reason, message=run.kind)
+        self._waiting.entries.append(said)
+
+    def _next_entry(self) -> int:
+        return self._lock.entries + len(self._waiting.entries) + 1
 
     # --- writing -----------------------------------------------------------------------------------------
 
-    def _entry(self, action: str, address: str = "", **more: str) -> tree.Entry:
-        lock, ledger = self._lock, self._ledger
-        return tree.Entry(
-            0, ledger.clock.wall(), ledger.actor.name, ledger.actor.holder.host, action, address,
-            run=lock.run, plan=lock.plan, token=lock.token, **more,
-        )  # fmt: skip
+    @property
+    def _lease(self) -> float:
+        return float(self._lock.lease_seconds)
 
-    def _write(
-        self, edits: dict[str, bytes | str | None], what: str, entries: Sequence[tree.Entry] = (), lock: Lock | None = None
-    ) -> None:
+    @property
+    def _reading(self) -> bool:
+        return self._lock.state is State.SHARED
+
+    def _age(self) -> float:
+        return self._writer.clock.monotonic() - self._sent
+
+    def _fits(self, seconds: float) -> bool:
+        return self._age() + seconds + self._lease * GUARD < self._lease
+
+    def _require(self) -> None:
         if self._lost:
             raise LeaseLost(self._lost)
-        ledger = self._ledger
-        lock, files = chained(lock or self._lock, entries)
-        lock = replace(lock, seq=lock.seq + 1, nonce=ledger.nonce(), at=ledger.clock.wall())
-        kept = {path: content for path, content in edits.items() if content is not None or self.view().has(path)}
-        whole = {**kept, **files, tree.LOCK: encode(encode_lock(lock))}
-        sent = ledger.clock.monotonic()
-        try:
-            self._tip = ledger.chain.publish(
-                self._tip, whole, ledger.message(what, lock, self._commit), ledger.author(), self._since + lock.lease_seconds
-            )
-        except LostRaceError as error:
-            self._lost = f"the lock of '{ledger.infra}' was taken over by somebody else"
-            raise LeaseLost(self._lost) from error
-        except GitError as error:
-            self._lost = f"the ledger of '{ledger.infra}' cannot be written: {error}"
-            raise LeaseLost(self._lost) from error
-        self._lock, self._since = lock, sent
+
+    def _renew(self) -> None:
+        self._write("stay" if self._reading else "renew", Changes(), self._open, "")
+
+    def _write(self, move: str, changes: Changes, still_open: dict[str, str], note: str) -> None:
+        """One move with ``changes`` and all that waits, sent and known to be there."""
+        self._require()
+        waiting = self._waiting
+        edits = {**waiting.edits, **changes.edits}
+        entries = (*waiting.entries, *changes.entries)
+        if self._reading and edits:
+            raise Broken("a reader of an infra writes nothing to its ledger")
+        if move == "renew" and edits:
+            move = "record"
+
+        def draft(lock: Lock) -> Draft:
+            return Draft(move, self._next_lock(move, lock, bool(still_open)), edits, entries, self._commit, note)
+
+        self._send(draft)
+        self._waiting, self._open = Changes(), still_open
         self._written += 1
         if self._written % TIDY_EVERY == 0:
-            ledger.chain.repository.tidy()
+            with suppress(GitError):
+                self._writer.chain.repository.tidy()
 
+    def _next_lock(self, move: str, lock: Lock, any_open: bool) -> Lock:
+        if move == "release":
+            return freed(lock, any_open)
+        if move == "part":
+            others = tuple(c for c in lock.readers if c.holder.id != self._me)
+            return replace(lock, readers=others) if others else freed(lock, lock.recover)
+        if move == "stay":
+            return replace(
+                lock, readers=tuple(replace(c, pulse=lock.seq + 1) if c.holder.id == self._me else c for c in lock.readers)
+            )
+        return replace(lock, recover=lock.recover and any_open)
 
-def chained(lock: Lock, entries: Sequence[tree.Entry]) -> tuple[Lock, dict[str, bytes]]:
-    """Audit entries numbered and hooked to the one before, with the lock that remembers the last."""
-    files: dict[str, bytes] = {}
-    seq, head = lock.audit_seq, lock.audit_head
-    for entry in entries:
-        seq += 1
-        numbered = replace(entry, seq=seq, previous=head)
-        files[numbered.path] = encode(numbered.document())
-        head = numbered.digest
-    return replace(lock, audit_seq=seq, audit_head=head), files
+    def _send(self, draft: Callable[[Lock], Draft]) -> None:
+        while True:
+            try:
+                new, lock = self._writer.commit(self._tip, self._lock, draft(self._lock))
+                sent = self._writer.clock.monotonic()
+                tip = self._writer.chain.send(self._tip, new, patience=self._lease / 3)
+            except LostRaceError as race:
+                self._follow(self._tip, race.tip)
+                continue
+            except GitError as error:
+                raise self._lose(f"the ledger of '{self._writer.infra}' cannot be written: {error}") from error
+            except Stop as stop:
+                raise self._lose(stop.message) from stop
+            self._tip, self._lock, self._sent = new, lock, sent
+            if tip != new and lock.state in (State.HELD, State.SHARED):
+                self._follow(new, tip)
+            return
+
+    def _follow(self, ours: str, tip: str) -> None:
+        """Somebody moved the ref: go on from there if that was only the queue or other readers. Raises ``LeaseLost``."""
+        try:
+            lock = self._view_of(tip).lock
+            wrong = faults_since(self._writer.chain.repository, tip, ours, 0)
+        except (GitError, Stop) as error:
+            raise self._lose(str(error)) from error
+        mine = lock.holder is not None and lock.holder.id == self._me
+        if wrong or not (mine or any(c.holder.id == self._me for c in lock.readers)):
+            by = f" by {lock.holder_text()}" if lock.holder_text() else ""
+            raise self._lose(wrong[0] if wrong else f"the lock of '{self._writer.infra}' was taken over{by}")
+        self._tip, self._lock = tip, lock
+
+    def _lose(self, why: str) -> LeaseLost:
+        self._lost = why
+        return LeaseLost(why)
+
+    def _view_of(self, tip: str) -> View:
+        return View(self._writer.chain.repository, self._writer.infra, tip)

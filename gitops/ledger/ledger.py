@@ -1,36 +1,40 @@
-"""One infra's ledger: looked at, locked, held by a person, broken."""
+"""One infra's ledger: looked at, locked for a run, held by a person, broken, moved."""
 
 from __future__ import annotations
 
-import random
-import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 
-from executors.ports import Clock
+from executors.ports import Clock, LeaseLost
 from gitops.ledger import tree
 from gitops.ledger.chain import LOCAL, REMOTE_PREFIX, Backoff, Chain, LostRaceError
-from gitops.ledger.held import Held, chained
-from gitops.ledger.holder import Actor
-from gitops.ledger.lock import Lock, State, freed
-from gitops.ledger.lock import encode as encode_lock
-from gitops.ledger.tree import Meta
+from gitops.ledger.check import faults_since
+from gitops.ledger.contend import LOST_ROUNDS, QUEUE_PATIENCE, gone, left, next_move, watch
+from gitops.ledger.held import Held
+from gitops.ledger.holder import Actor, Holder
+from gitops.ledger.lock import HOLD_SECONDS, Claim, Lock, State, freed
+from gitops.ledger.records import Entry
+from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
-from gitops.ports import GitError, Person, Remote, Repository
+from gitops.ledger.writer import Writer, draw, fresh_nonce
+from gitops.ports import GitError, Remote, Repository
 from gitops.schema.workspace import LedgerConfig
 from gitops.stops import Exit, Stop
-from planners.canonical import encode
 
-__all__ = ["LOCAL", "REMOTE_PREFIX", "Ledger"]
+__all__ = ["LOCAL", "REMOTE_PREFIX", "Held", "Ledger", "View"]
 
-PATIENCE = 1.25
-"""A dead lease is taken over after this many times its length, plus the grace: monotonic clocks of two machines may differ
-in rate by less than that."""
+LOOK = 20
+"""New transitions checked whenever a newer tip is seen; ``audit verify`` checks all."""
+ROUNDS = 10
+"""Attempts of a person's move against others who move the same lock."""
 
 
 class Ledger:
-    """``remote_name``: the remote's normalised address, which the ledger remembers. ``draw`` and ``nonce``: chance, injected."""
+    """``remote_name``: the remote's normalised address, to which the ledger is bound. ``draw`` (0 up to 1, for pauses) and
+    ``nonce`` (32 hex digits) are chance, injected. ``sign``: commits are signed with the person's key."""
 
     def __init__(
         self,
@@ -42,225 +46,258 @@ class Ledger:
         clock: Clock,
         actor: Actor,
         remote_name: str,
-        draw: Callable[[], float] = random.random,
-        nonce: Callable[[], str] = lambda: secrets.token_hex(16),
+        draw: Callable[[], float] = draw,
+        nonce: Callable[[], str] = fresh_nonce,
+        sign: bool = False,
     ) -> None:
         self.infra = infra
-        self.clock = clock
-        self.actor = actor
-        self.nonce = nonce
-        self.chain = Chain(repository, remote, infra, Backoff(clock, draw))
-        self._meta = Meta(workspace, infra, remote_name)
-        self._timing = timing
+        self._chain = Chain(repository, remote, infra, Backoff(clock, draw), trust=self._trust)
+        self._meta = tree.genesis(workspace, infra, remote_name)
+        self._writer = Writer(self._chain, infra, self._meta, timing, clock, actor, nonce, sign)
+        self._clock = clock
+        self._actor = actor
+        self._view: View | None = None
 
     # --- looking -----------------------------------------------------------------------------------------
 
-    def view(self, offline: bool = False) -> View:
-        """The ledger as it is at the remote, or as this clone saw it last. Raises ``Stop``: unreachable, rewritten."""
+    def view(self, offline: bool = False, known: str | None = None) -> View:
+        """The ledger as it is at the remote (``known``: the tip just read there, "" for none), or as this clone saw it last.
+
+        Raises ``Stop``: unreachable, rewritten, edited by something else, a newer format, never seen.
+        """
         try:
-            return View(self.chain.repository, self.infra, self.chain.seen() if offline else self.chain.fetch())
+            tip = self._chain.seen() if offline else self._chain.fetch(known)
         except GitError as error:
-            raise self._unreachable(error) from error
+            raise stop_of(error) from error
+        if offline and not tip:
+            raise Stop(Exit.FAILURE, f"this clone has not seen the ledger of '{self.infra}' yet", "leave out --offline")
+        if self._view is None or self._view.tip != tip:
+            self._view = View(self._chain.repository, self.infra, tip)
+        return self._view
 
-    def _unreachable(self, error: GitError) -> Stop:
-        code = Exit.DENIED if error.kind == "denied" else Exit.FAILURE
-        return Stop(code, str(error), error.hint)
+    def _trust(self, tip: str, seen: str) -> None:
+        """A tip that something else than this program wrote is not remembered, nor ever built upon. Raises ``Stop``."""
+        repository = self._chain.repository
+        _ = View(repository, self.infra, tip).lock  # a newer format is told as that
+        if wrong := faults_since(repository, tip, seen, LOOK):
+            message = f"the ledger of '{self.infra}' was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
+            raise Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self.infra}' names every such change")
 
-    # --- locking -----------------------------------------------------------------------------------------
+    def _bound(self, view: View) -> None:
+        """A fork or a copied repository never drives the same estate. Raises ``Stop`` (denied)."""
+        meta, mine = view.meta, self._meta
+        if meta is None or meta.infra != self.infra:
+            message = f"the ledger of '{self.infra}' does not say what it belongs to"
+            raise Stop(Exit.FAILURE, message, f"see 'provisioning audit verify -i {self.infra}'")
+        if meta.workspace != mine.workspace:
+            message = f"the ledger of '{self.infra}' belongs to workspace {meta.workspace}, and this is {mine.workspace}"
+            hint = "a copied state repository needs ledgers of its own: delete the copied provisioning/* branches"
+            raise Stop(Exit.DENIED, message, hint)
+        if meta.remote != mine.remote:
+            message = f"the ledger of '{self.infra}' lives at {meta.remote}, and this remote is {mine.remote}"
+            hint = "a fork never drives the same estate; if the repository has moved: provisioning workspace move-remote"
+            raise Stop(Exit.DENIED, message, hint)
+
+    # --- locking for a run -------------------------------------------------------------------------------
 
     @contextmanager
     def acquire(
         self, kind: str, run_id: str, plan: str, reason: str, timeout: float, waiting: Callable[[str], None]
     ) -> Iterator[Held]:
-        """The lock while the block runs. Raises ``Stop``: locked, denied, unreachable, rewritten."""
-        held = self._take(Lock(kind=kind, run=run_id, plan=plan, reason=reason), timeout, waiting)
+        """The lock while the block runs. ``kind``: ``write`` and ``deploy`` are exclusive, ``read`` is shared. Waits at most
+        ``timeout`` seconds, telling ``waiting`` for whom. Raises ``Stop``: locked, denied, unreachable, rewritten."""
+        wish = Lock(kind=kind, run=run_id, plan=plan, reason=reason)
+        held = self._take(wish, timeout, waiting)
         try:
             yield held
-        finally:
-            held.release()
+        except BaseException:
+            # what went wrong inside is what counts; a lock that cannot be released runs out by itself
+            with suppress(LeaseLost):
+                held.leave(failed=True)
+            raise
+        try:
+            held.leave(failed=False)
+        except LeaseLost as lost:
+            message = f"the lock of '{self.infra}' could not be released: {lost}"
+            hint = f"results are recorded up to the last one sent; 'provisioning run list -i {self.infra}' shows what is open"
+            raise Stop(Exit.FAILURE, message, hint) from lost
 
     def _take(self, wish: Lock, timeout: float, waiting: Callable[[str], None]) -> Held:
-        deadline = self.clock.monotonic() + timeout
-        watched, since = "", 0.0
-        told = ""
-        attempt = 0
-        while True:
-            view = self.view()
-            try:
-                now = self.clock.monotonic()
-                if not view.tip:
-                    self._genesis()
+        me = self._actor.holder(self._writer.nonce())
+        start, seen, told, lost = self._clock.monotonic(), dict[tuple[str, str, int], float](), "", 0
+        queued = False
+        try:
+            for attempt in count(1):
+                view = self.view()
+                now, lock = self._clock.monotonic(), view.lock
+                seen = dict(watch(seen, lock, now))
+                missing = gone(lock, seen, now, self._actor.is_dead)
+                move = next_move(lock, me.id, wish.kind, missing, self._clock.wall())
+                if move and (held := self._try(view, move, wish, me, missing)):
+                    return held
+                if move:
+                    lost += 1
+                    self._chain.backoff.wait(1)
                     continue
-                self._ours(view)
-                if view.tip != watched:
-                    watched, since = view.tip, now
-                if self._open(view.lock, now - since):
-                    return self._take_now(view, wish)
-            except LostRaceError:
-                attempt = 0  # somebody else moved it: look again at once
-            if self.clock.monotonic() >= deadline:
-                raise self._locked(view.lock)
-            if view.lock.holder_text() and told != view.lock.holder_text():
-                told = view.lock.holder_text()
-                waiting(f"waiting for the lock of {self.infra}, held by {told}: {view.lock.reason}")
-            attempt += 1
-            self.chain.backoff.wait(attempt)
+                # a free lock with a queue is worth the time that the first in it has to take it
+                patience = max(timeout, QUEUE_PATIENCE * len(lock.queue)) if lock.state is State.FREE else timeout
+                if now - start >= patience:
+                    raise self._locked(lock)
+                if told and told != lock.holder_text():
+                    lost += 1
+                if lock.holder_text() not in ("", told):
+                    told = lock.holder_text()
+                    waiting(f"infra '{self.infra}' is locked by {told}: {lock.reason}; waiting up to {patience:.0f} s")
+                if lost >= LOST_ROUNDS and not queued:
+                    queued = self._enqueue(view, me, wish.kind)
+                self._chain.backoff.wait(attempt, start + patience - now)
+        except BaseException:
+            if queued:
+                self._dequeue(me)
+            raise
+        raise AssertionError("unreachable")
 
-    def _open(self, lock: Lock, still: float) -> bool:
-        """Whether we may take it: free, its holder is known dead, or we watched the tip stand still for its lease and more."""
-        if lock.state is State.FREE:
-            return True
-        if lock.state is State.HOLD:
-            return self.clock.wall() >= lock.expires
-        return self.actor.dead(lock.holder) or still >= lock.lease_seconds * PATIENCE + lock.grace_seconds
-
-    def _take_now(self, view: View, wish: Lock) -> Held:
-        old = view.lock
-        lock = replace(
-            wish, state=State.HELD, holder=self.actor.holder, token=old.token + 1, seq=old.seq + 1, nonce=self.nonce(),
-            lease_seconds=self._timing.lease_seconds, grace_seconds=self._timing.grace_seconds, recover=bool(view.open_intents),
-            at=self.clock.wall(), audit_seq=old.audit_seq, audit_head=old.audit_head,
+    def _try(self, view: View, move: str, wish: Lock, me: Holder, missing: frozenset[str]) -> Held | None:
+        """One attempt to make ``move``; ``None`` when somebody else was faster."""
+        if view.tip:
+            self._bound(view)
+        timing, lock = self._writer.timing, view.lock
+        shared = move == "join"
+        readers = (*left(lock.readers, missing, me.id), Claim(me, wish.kind, lock.seq + 1)) if shared else ()
+        taken = replace(
+            freed(lock, view.has_intents), state=State.SHARED if shared else State.HELD, kind=wish.kind, run=wish.run,
+            plan=wish.plan, reason=wish.reason, since=int(self._clock.wall()), lease_seconds=timing.lease_seconds,
+            grace_seconds=timing.grace_seconds, queue=left(lock.queue, missing, me.id), readers=readers,
+            holder=None if shared else me,
         )  # fmt: skip
-        files: dict[str, bytes] = {}
-        if old.state is not State.FREE:
-            entry = self._entry("take-over", lock, message=f"from {old.holder_text()}")
-            lock, files = chained(lock, [entry])
-        sent = self.clock.monotonic()
-        tip = self._publish(view.tip, {**files, tree.LOCK: encode(encode_lock(lock))}, "lock", lock)
-        return Held(self, tip, lock, sent)
+        said = Entry(action="take-over", message=f"from {lock.holder_text()}", reason=wish.reason)
+        sent = self._clock.monotonic()
+        made = self._move(view, Draft(move, taken, entries=(said,) if move == "take-over" else (), note=wish.kind))
+        return Held(self._writer, made[0], made[1], me.id, sent) if made else None
 
-    def _genesis(self) -> None:
-        lock = Lock(nonce=self.nonce(), lease_seconds=self._timing.lease_seconds, grace_seconds=self._timing.grace_seconds)
-        files = {tree.META: tree.file_of(self._meta), tree.LOCK: encode(encode_lock(lock))}
-        self._publish("", files, "begin the ledger", lock)
+    def _enqueue(self, view: View, me: Holder, kind: str) -> bool:
+        """Stand in line, so that we are not passed over for ever; whether we do."""
+        lock = view.lock
+        return bool(self._move(view, Draft("enqueue", replace(lock, queue=(*lock.queue, Claim(me, kind, lock.seq + 1))))))
 
-    def _ours(self, view: View) -> None:
-        """A fork or a copied repository never drives the same estate. Raises ``Stop`` (denied)."""
-        meta = view.meta
-        if meta is None or meta.infra != self.infra:
-            raise Stop(
-                Exit.FAILURE,
-                f"the ledger of '{self.infra}' has no meta.json of its own: it was edited",
-                "see 'provisioning audit verify'",
-            )
-        if meta.workspace != self._meta.workspace:
-            message = f"the ledger of '{self.infra}' belongs to workspace {meta.workspace}, and this is {self._meta.workspace}"
-            raise Stop(
-                Exit.DENIED,
-                message,
-                "a copied state repository needs ledgers of its own: delete the copied provisioning/* branches",
-            )
-        if meta.remote != self._meta.remote:
-            message = f"the ledger of '{self.infra}' was begun at {meta.remote}, and this remote is {self._meta.remote}"
-            hint = (
-                "a fork or mirror must not drive the same estate; if the repository has moved: provisioning workspace move-remote"
-            )
-            raise Stop(Exit.DENIED, message, hint)
+    def _dequeue(self, me: Holder) -> None:
+        """Leave the line if that is easily done; whoever stays in it by mistake is passed over after a while."""
+        with suppress(Stop):
+            view = self.view()
+            if any(c.holder.id == me.id for c in view.lock.queue):
+                self._move(view, Draft("dequeue", replace(view.lock, queue=left(view.lock.queue, frozenset(), me.id))))
 
     def _locked(self, lock: Lock) -> Stop:
-        when = f" since token {lock.token}" if lock.state is State.HELD else ""
-        message = f"infra '{self.infra}' is locked by {lock.holder_text() or 'others in turn'}{when}: {lock.reason or 'busy'}"
-        hint = f"wait with --lock-timeout 10m; see 'provisioning lock show -i {self.infra}'"
+        who, hint = lock.holder_text(), f"wait with --lock-timeout 10m; 'provisioning lock show -i {self.infra}' says more"
+        if lock.state is State.FREE:
+            first = lock.queue[0].holder
+            message = f"infra '{self.infra}' is free, and {first.name} on {first.host} is first in the queue for it"
+        elif lock.state is State.HOLD:
+            message = f"infra '{self.infra}' is held by {who} until {moment(lock.expires)}: {lock.reason}"
+            hint = f"ask them to 'provisioning lock release -i {self.infra}', or break the lock with a reason"
+        else:
+            message = f"infra '{self.infra}' is locked by {who}: {lock.reason}; held since {moment(lock.since)}"
+            hint += f"; a dead holder is taken over by whoever watches it for {lock.silence:.0f} s"
         return Stop(Exit.LOCKED, message, hint)
 
-    # --- a person's hold ---------------------------------------------------------------------------------
+    # --- a person's moves --------------------------------------------------------------------------------
 
     def hold(self, reason: str, seconds: float) -> None:
-        """Hold the infra by hand for at most ``seconds``. Raises ``Stop`` (locked)."""
-        with self._moving() as view:
-            if view.lock.state is not State.FREE:
-                raise self._locked(view.lock)
-            now = self.clock.wall()
-            person = replace(self.actor.holder, pid=0, boot="", started="", job="")
-            lock = replace(
-                view.lock,
-                state=State.HOLD,
-                kind="hold",
-                holder=person,
-                token=view.lock.token + 1,
-                reason=reason,
-                expires=now + seconds,
-            )
-            self._step(view, lock, "hold", reason)
+        """Keep everybody from writing, for at most ``seconds`` (24 h). Raises ``Stop``: locked, usage."""
+        if not 0 < seconds <= HOLD_SECONDS:
+            raise Stop(Exit.USAGE, f"a hold of {seconds:.0f} s is not possible", "choose at most 24h")
+        wall = int(self._clock.wall())
+        me = replace(self._actor.holder(self._writer.nonce()), boot="", pid=0, started="", job="")
+
+        def draft(view: View) -> Draft:
+            lock = view.lock
+            if lock.state is not State.FREE and not (lock.state is State.HOLD and lock.expires <= wall):
+                raise self._locked(lock)
+            held = replace(
+                freed(lock, view.has_intents), state=State.HOLD, kind="hold", holder=me, reason=reason, since=wall,
+                expires=wall + int(seconds),
+            )  # fmt: skip
+            return Draft("hold", held, entries=(Entry(action="hold", reason=reason),))
+
+        self._by_person(draft)
 
     def release_hold(self) -> None:
-        """End one's own hold. Raises ``Stop``: not held (not found), somebody else's (denied)."""
-        with self._moving() as view:
+        """End one's own hold. Raises ``Stop``: there is none (not found), it is somebody else's (denied)."""
+
+        def draft(view: View) -> Draft:
             lock = view.lock
             if lock.state is not State.HOLD or lock.holder is None:
-                raise Stop(
-                    Exit.NOT_FOUND,
-                    f"infra '{self.infra}' is not held by anybody",
-                    f"see 'provisioning lock show -i {self.infra}'",
-                )
-            if lock.holder.mail != self.actor.person.email:
-                raise Stop(
-                    Exit.DENIED, f"{lock.holder_text()} holds '{self.infra}', not you", "ask them, or 'provisioning lock break'"
-                )
-            self._step(view, freed(lock), "release-hold", "")
+                hint = f"'provisioning lock show -i {self.infra}' says how it stands"
+                raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' is not held by anybody", hint)
+            if lock.holder.email != self._actor.person.email:
+                hint = f"ask them, or 'provisioning lock break -i {self.infra}' with a reason"
+                raise Stop(Exit.DENIED, f"{lock.holder_text()} holds '{self.infra}', not you", hint)
+            return Draft("release-hold", freed(lock, view.has_intents), entries=(Entry(action="release-hold"),))
+
+        self._by_person(draft)
 
     def break_lock(self, reason: str) -> None:
-        """Take the lock from its holder, who can then write nothing more. Raises ``Stop`` (not found) when it is free."""
-        with self._moving() as view:
+        """Take the lock from whoever has it; they can write nothing more. Raises ``Stop`` (not found) when it is free."""
+
+        def draft(view: View) -> Draft:
             if view.lock.state is State.FREE:
                 raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' is not locked", "there is nothing to break")
-            lock = replace(freed(view.lock), token=view.lock.token + 1, recover=bool(view.open_intents))
-            self._step(view, lock, "break", f"{reason} (was held by {view.lock.holder_text()})")
+            said = Entry(action="break", message=f"from {view.lock.holder_text()}", reason=reason)
+            return Draft("break", freed(view.lock, view.has_intents), entries=(said,))
+
+        self._by_person(draft)
 
     def move_remote(self, reason: str) -> None:
-        """Record that the repository lives at this remote from now on. Raises ``Stop``."""
-        with self._moving() as view:
+        """Bind the ledger to the remote it is used with from now on. Raises ``Stop``: locked, another workspace's."""
+        moved = self._meta
+
+        def draft(view: View) -> Draft:
             if view.lock.state is not State.FREE:
                 raise self._locked(view.lock)
-            self._step(
-                view, replace(view.lock, token=view.lock.token), "move-remote", reason, {tree.META: tree.file_of(self._meta)}
-            )
+            if view.meta is None or view.meta.workspace != moved.workspace:
+                self._bound(view)
+            was = view.meta.remote if view.meta else ""
+            said = Entry(action="move-remote", message=f"from {was} to {moved.remote}", reason=reason)
+            return Draft("move-remote", view.lock, {tree.META: tree.value_bytes(moved)}, (said,))
 
-    @contextmanager
-    def _moving(self) -> Iterator[View]:
-        """The present tip, made if there is none. A lost race is told as what it is: try again."""
-        try:
+        self._by_person(draft, bound=False)
+
+    def _by_person(self, draft: Callable[[View], Draft], bound: bool = True) -> None:
+        for attempt in range(1, ROUNDS + 1):
             view = self.view()
-            while not view.tip:
-                with suppress(LostRaceError):  # somebody else began it
-                    self._genesis()
-                view = self.view()
-            yield view
-        except LostRaceError as error:
-            raise Stop(
-                Exit.LOCKED, f"the lock of '{self.infra}' has just been moved by somebody else", "look again, then try again"
-            ) from error
+            if view.tip and bound:
+                self._bound(view)
+            if self._move(view, draft(view)):
+                return
+            self._chain.backoff.wait(attempt)
+        raise Stop(Exit.LOCKED, f"the lock of '{self.infra}' keeps being moved by others", "look again, then try again")
 
-    def _step(self, view: View, lock: Lock, action: str, reason: str, files: dict[str, bytes] | None = None) -> None:
-        lock = replace(lock, seq=lock.seq + 1, nonce=self.nonce(), at=self.clock.wall())
-        lock, audit = chained(lock, [self._entry(action, lock, reason=reason)])
-        self._publish(view.tip, {**(files or {}), **audit, tree.LOCK: encode(encode_lock(lock))}, action, lock)
+    # --- one move ----------------------------------------------------------------------------------------
 
-    # --- commits -----------------------------------------------------------------------------------------
+    def _move(self, view: View, draft: Draft) -> tuple[str, Lock] | None:
+        """Our commit and its lock, known to be at the remote; ``None`` when somebody else was faster. Raises ``Stop``.
 
-    def _entry(self, action: str, lock: Lock, **more: str) -> tree.Entry:
-        holder = self.actor.holder
-        return tree.Entry(0, self.clock.wall(), self.actor.name, holder.host, action, run=lock.run, token=lock.token, **more)
-
-    def _publish(self, parent: str, files: dict[str, bytes], what: str, lock: Lock) -> str:
+        A ledger that does not exist yet is begun in the same push: its first commit, and ours on it.
+        """
         try:
-            return self.chain.publish(parent, files, self.message(what, lock), self.author())
+            parent, before = (view.tip, view.lock) if view.tip else self._writer.begin()
+            new, lock = self._writer.commit(parent, before, draft)
+            self._chain.send(view.tip, new)
+        except LostRaceError:
+            return None
         except GitError as error:
-            raise self._unreachable(error) from error
+            raise stop_of(error) from error
+        return new, lock
 
-    def author(self) -> Person:
-        """Who commits, now."""
-        return replace(self.actor.person, time=int(self.clock.wall()))
 
-    def message(self, what: str, lock: Lock, commit: str = "") -> str:
-        """The commit message with its trailers."""
-        trailers = {
-            "Run": lock.run,
-            "Plan": lock.plan,
-            "Infra": self.infra,
-            "Source-Commit": commit,
-            "Token": str(lock.token),
-            "Actor": self.actor.name,
-        }
-        lines = [f"Provisioning-{key}: {value}" for key, value in trailers.items() if value]
-        return f"{self.infra}: {what}\n\n" + "\n".join(lines) + "\n"
+def stop_of(error: GitError) -> Stop:
+    """What git could not do, as the end of a command."""
+    code = {"denied": Exit.DENIED, "no-identity": Exit.INVALID}.get(error.kind, Exit.FAILURE)
+    return Stop(code, str(error), error.hint)
+
+
+def moment(unix: float) -> str:
+    """``2026-11-24 14:05:09 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix))
+
+

@@ -1,118 +1,103 @@
-"""The tree of a ledger commit: paths, and the canonical JSON of everything in it. Pure."""
+"""What lies where in a ledger's tree, and how each file is written and read. Pure.
+
+    lock.json  meta.json  pin.json  converged.json
+    intents/<op>.json                    what is about to be done, or has been with an outcome not yet recorded
+    state/<kind>/<name>.json             one resource; a name's slashes are folders: state/taskserv/web-01/nginx.json
+    runs/<run>.json  plans/<plan>.json   runs, and the plans they carry out, each plan once
+    audit/<yyyy-mm>/<seq>-<id>.json      one entry; from the 1,000th on in a folder per thousand
+
+All of it is canonical JSON: the same value always has the same blob id.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from executors.ports import Intent
-from planners.canonical import Json, digest, encode
+from gitops.ledger import lock as locks
+from gitops.ledger.lock import FORMAT, Lock
+from gitops.ledger.records import Converged, Entry, Meta, RunRecord
+from gitops.ledger.shape import Malformed, of_document, to_document
+from planners.canonical import Json, encode
 from planners.digests import lifecycle_value
 from planners.model import Lifecycle, Pin, RecordedResource, Status, kind_of, name_of
+from planners.problems import Problem, Where
 
-LOCK, META, PIN, CONVERGED = "lock.json", "meta.json", "pin.json", "converged.json"
-FORMAT = 1
+LOCK = locks.PATH
+META = "meta.json"
+PIN = "pin.json"
+CONVERGED = "converged.json"
+FOLDERS = frozenset(("intents", "state", "runs", "plans", "audit"))
+PER_FOLDER = 1000
 
-
-@dataclass(frozen=True, slots=True)
-class Meta:
-    """Of the first commit, never changed but by moving the remote: whose ledger this is."""
-
-    workspace: str
-    infra: str
-    remote: str
-    format: int = FORMAT
+ODD = re.compile(r"[^A-Za-z0-9._-]|^\.|\.(?=json$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Converged:
-    """What a clean apply ended in: with these inputs and this state tree the plan is ``plan``, which has no step."""
+def escape(segment: str, last: bool = True) -> str:
+    """One part of a name as a file name, reversibly: odd characters as ``%`` and their UTF-8 in hex.
 
-    inputs: str
-    state: str
-    plan: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One execution of one plan. ``document``: the whole plan; ``treeish``: what was loaded, of ``source_commit``.
-
-    ``status``: running, succeeded, failed, cancelled or settled (interrupted, then closed by a later run). Times in Unix seconds.
+    Nothing escaped begins with a dot (``.git`` and ``..`` are refused by git) or holds ``~``, which is kept for a later
+    hash level; a folder never ends in ``.json``, so that none collides with a file.
     """
 
-    id: str
-    infra: str
-    status: str
-    plan: str
-    document: Mapping[str, Any]
-    source_commit: str
-    treeish: str
-    actor: str
-    host: str
-    reason: str = ""
-    kind: str = "write"
-    pin: Pin | bool | None = None
-    started: float = 0.0
-    finished: float = 0.0
+    def hexed(match: re.Match[str]) -> str:
+        text = match.group()
+        if text == "." and match.start() > 0 and last:
+            return text
+        return "".join(f"%{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One audit entry. ``previous``: digest of the entry before it, so that none can be changed, removed or moved."""
-
-    seq: int
-    time: float
-    actor: str
-    host: str
-    action: str
-    address: str = ""
-    status: str = ""
-    op: str = ""
-    run: str = ""
-    plan: str = ""
-    token: int = 0
-    message: str = ""
-    output: str = ""
-    reason: str = ""
-    previous: str = ""
-
-    def document(self) -> dict[str, Json]:
-        """As JSON; what is empty is left out."""
-        return {k: v for k, v in asdict(self).items() if v not in ("", 0) or k == "seq"}
-
-    @property
-    def digest(self) -> str:
-        """What the next entry cites."""
-        return digest("audit", self.document())
-
-    @property
-    def path(self) -> str:
-        """``audit/2026-11/00000042-3f9a1c2b.json``."""
-        return f"audit/{datetime.fromtimestamp(self.time, UTC):%Y-%m}/{self.seq:08d}-{self.digest[:8]}.json"
+    return ODD.sub(hexed, segment) or "%"
 
 
 def state_path(address: str) -> str:
-    """``taskserv/web-01/postgres`` -> ``state/taskserv/web-01/postgres.json``."""
-    return f"state/{kind_of(address)}/{name_of(address)}.json"
+    """``taskserv/web-01/nginx`` -> ``state/taskserv/web-01/nginx.json``."""
+    *folders, name = name_of(address).split("/")
+    return "/".join(("state", escape(kind_of(address), False), *(escape(f, False) for f in folders), f"{escape(name)}.json"))
 
 
 def intent_path(op: str) -> str:
-    """One file per open intent."""
-    return f"intents/{op}.json"
+    """Of one operation."""
+    return f"intents/{escape(op)}.json"
 
 
-def run_path(run_id: str) -> str:
-    """One file per run."""
-    return f"runs/{run_id}.json"
+def run_path(run: str) -> str:
+    """Of one run."""
+    return f"runs/{escape(run)}.json"
+
+
+def plan_path(plan: str) -> str:
+    """Of one plan's document."""
+    return f"plans/{escape(plan)}.json"
+
+
+def audit_path(entry: Entry) -> str:
+    """By the month it was written in, as the writer's clock had it; order is by ``seq`` alone."""
+    month = time.strftime("%Y-%m", time.gmtime(entry.time))
+    block = f"{entry.seq // PER_FOLDER}/" if entry.seq >= PER_FOLDER else ""
+    return f"audit/{month}/{block}{entry.seq:08d}-{entry.id}.json"
+
+
+def audit_seq(path: str) -> int:
+    """The entry's number from its path, 0 when the name is not ours."""
+    digits = path.rpartition("/")[2].partition("-")[0]
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
+
+
+def part(path: str) -> str:
+    """Which part of the ledger a path belongs to: its first folder, or a file's name without ``.json``."""
+    return path.partition("/")[0].removesuffix(".json")
+
+
+# --- writing ---------------------------------------------------------------------------------------------
 
 
 def resource_document(resource: RecordedResource) -> dict[str, Json]:
-    """One recorded resource: what was declared and what was observed, apart."""
+    """One recorded resource: ``declared`` and ``observed`` apart; of ``lifecycle`` only what is not the default."""
     return {
-        "format": FORMAT,
         "address": resource.address,
         "provider": resource.provider,
         "declared": resource.declared,
@@ -128,48 +113,118 @@ def resource_document(resource: RecordedResource) -> dict[str, Json]:
     }
 
 
-def read_resource(content: bytes) -> RecordedResource:
-    """The reverse. Raises as ``load`` does."""
-    rest = dict(load(content))
-    lifecycle: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in rest.pop("lifecycle").items()}
-    return RecordedResource(
-        **{**rest, "depends_on": tuple(rest["depends_on"]), "lifecycle": Lifecycle(**lifecycle), "status": Status(rest["status"])}
-    )
+def intent_bytes(intent: Intent, run: str) -> bytes:
+    """An open intent and the run it belongs to."""
+    return encode({**to_document(intent), "run": run})
 
 
-def run_document(run: RunRecord) -> dict[str, Json]:
-    """One run."""
-    document = {k: getattr(run, k) for k in RunRecord.__dataclass_fields__ if k != "pin"}
-    pin = asdict(run.pin) if isinstance(run.pin, Pin) else run.pin
-    return {"format": FORMAT, **document, "pin": pin}
+def run_bytes(run: RunRecord) -> bytes:
+    """A run without its plan's document, which has a file of its own."""
+    pin: Json = to_document(run.pin) if isinstance(run.pin, Pin) else run.pin
+    plain = {f: getattr(run, f) for f in RunRecord.__slots__ if f not in ("document", "pin")}
+    return encode({**plain, "pin": pin, "started": int(run.started), "finished": int(run.finished)})
 
 
-def read_run(content: bytes) -> RunRecord:
-    """The reverse. Raises as ``load`` does."""
-    rest = dict(load(content))
-    pin = rest.pop("pin")
-    return RunRecord(**rest, pin=Pin(**pin) if isinstance(pin, dict) else pin)
+def converged_bytes(marker: Converged) -> bytes:
+    """The marker."""
+    return encode({"inputs": marker.inputs, "state": marker.state, "plan": marker.plan})
 
 
-def read_intent(content: bytes) -> Intent:
-    """An open intent. Raises as ``load`` does."""
-    return Intent(**load(content))
+def value_bytes(value: Lock | Meta | Pin | Entry) -> bytes:
+    """Anything made of plain fields."""
+    return encode(to_document(value))
 
 
-def read_entry(content: bytes) -> Entry:
-    """An audit entry. Raises as ``load`` does."""
-    return Entry(**json.loads(content))
+# --- reading: each raises ``Malformed`` ------------------------------------------------------------------
 
 
-def file_of(value: Intent | Meta | Pin | Converged) -> bytes:
-    """The canonical file of a plain value."""
-    return encode({"format": FORMAT, **asdict(value)})
+def parse(raw: bytes) -> Any:
+    """JSON text as values. Raises ``Malformed``."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("is not JSON") from error
 
 
-def load(content: bytes) -> dict[str, Any]:
-    """A file's document without its format. Raises ``ValueError``, ``TypeError`` or ``KeyError`` when it is none of ours,
-    ``OverflowError`` when its format is newer."""
-    document = json.loads(content)
-    if document.pop("format") > FORMAT:
-        raise OverflowError("newer format")
-    return document  # type: ignore[no-any-return]
+def resource_of(document: Any) -> RecordedResource:
+    """The reverse of ``resource_document``."""
+    return of_document(
+        RecordedResource, document, declared=map_of, observed=map_of, depends_on=_strings, lifecycle=_lifecycle, status=Status,
+        implied_by=_text_or_none,
+    )  # fmt: skip
+
+
+def intent_of(document: Any) -> tuple[Intent, str]:
+    """An open intent and its run."""
+    rest = dict(map_of(document))
+    return of_document(Intent, {k: v for k, v in rest.items() if k != "run"}), _text(rest.get("run"))
+
+
+def run_of(document: Any) -> RunRecord:
+    """A run, its plan's document left empty."""
+    return of_document(RunRecord, document, pin=_pin_or_flag, started=_number, finished=_number)
+
+
+def meta_of(document: Any) -> Meta:
+    """What the ledger is bound to."""
+    return of_document(Meta, document)
+
+
+def pin_of(document: Any) -> Pin:
+    """The pin."""
+    return of_document(Pin, document)
+
+
+def converged_of(document: Any) -> Converged:
+    """The marker."""
+    return of_document(Converged, document, plan=map_of)
+
+
+def lock_of(raw: bytes) -> Lock | Problem:
+    """``lock.json``, or why it is none."""
+    try:
+        return locks.decode(parse(raw))
+    except Malformed as error:
+        return Problem(Where(LOCK), "damaged-ledger", f"{LOCK} {error}", "'provisioning audit verify' says since when")
+
+
+def genesis(workspace: str, infra: str, remote: str) -> Meta:
+    """What a new ledger is bound to."""
+    return Meta(FORMAT, workspace, infra, remote)
+
+
+def map_of(value: Any) -> Mapping[str, Json]:
+    """Any object."""
+    if not isinstance(value, dict):
+        raise Malformed("is not an object")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Malformed("is not text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: Any) -> float:
+    if type(value) is not int:
+        raise Malformed("is not a whole number")
+    return value
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise Malformed("is not a list")
+    return tuple(_text(item) for item in value)
+
+
+def _lifecycle(value: Any) -> Lifecycle:
+    return of_document(Lifecycle, value, ignore_changes=_strings, moved_from=_text_or_none)
+
+
+def _pin_or_flag(value: Any) -> Pin | bool | None:
+    return value if value is None or type(value) is bool else pin_of(value)

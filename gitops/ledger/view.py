@@ -1,28 +1,32 @@
-"""One tip of a ledger, read on demand: nothing is decoded before it is asked for."""
+"""One tip of a ledger, read on demand: nothing is decoded before it is asked for, and what cannot be read is never empty."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from executors.ports import Intent
-from gitops.ledger import lock as locks
 from gitops.ledger import tree
 from gitops.ledger.lock import Lock, State
-from gitops.ledger.tree import Converged, Entry, Meta, RunRecord
+from gitops.ledger.records import Converged, Entry, Meta, RunRecord, entry_of
+from gitops.ledger.shape import Malformed
 from gitops.ports import Entry as TreeEntry
-from gitops.ports import Repository
+from gitops.ports import GitError, Repository
 from gitops.stops import Exit, Stop
 from planners.model import Pin, Recorded
+from planners.problems import Problem
 
 __all__ = ["Converged", "Entry", "Meta", "RunRecord", "View"]
 T = TypeVar("T")
 
+AT_ONCE = 256
+"""Audit entries read in one go when only the newest are wanted."""
+
 
 class View:
-    """An immutable look at the commit ``tip`` ("" when there is no ledger yet)."""
+    """An immutable look at the commit ``tip`` ("" : there is no ledger yet). Everything raises ``Stop`` for a damaged ledger."""
 
     def __init__(self, repository: Repository, infra: str, tip: str) -> None:
         self._repository = repository
@@ -31,112 +35,158 @@ class View:
 
     # --- files -------------------------------------------------------------------------------------------
 
-    def _below(self, folder: str = "", recursive: bool = False) -> Mapping[str, TreeEntry]:
-        return self._repository.entries(self.tip, folder, recursive) if self.tip else {}
+    @cached_property
+    def _root(self) -> Mapping[str, TreeEntry]:
+        return self._below("", False)
 
-    def has(self, path: str) -> bool:
-        """Whether the tree holds this file."""
-        folder, _, name = path.rpartition("/")
-        return name in self._below(folder)
-
-    def _file(self, name: str, read: Callable[[bytes], T]) -> T | None:
-        entry = self._below().get(name)
-        return self._read(name, self._repository.blobs([entry.oid])[entry.oid], read) if entry else None
-
-    def _folder(self, folder: str, read: Callable[[bytes], T]) -> dict[str, T]:
-        entries = self._below(folder, recursive=True)
-        contents = self._repository.blobs(e.oid for e in entries.values())
-        return {path: self._read(f"{folder}/{path}", contents[e.oid], read) for path, e in entries.items()}
-
-    def _read(self, path: str, content: bytes, read: Callable[[bytes], T]) -> T:
-        """A file that is not ours is an edited ledger, never an empty one."""
+    def _below(self, folder: str, recursive: bool = True) -> Mapping[str, TreeEntry]:
+        if not self.tip or (folder and folder not in self._root):
+            return {}
         try:
-            return read(content)
-        except OverflowError as error:
-            message = f"{path} in the ledger of '{self.infra}' has a newer format than this version reads"
-            raise Stop(Exit.INVALID, message, "install a newer provisioning") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            message = f"{path} in the ledger of '{self.infra}' was edited: it is not what this program writes"
-            raise Stop(Exit.FAILURE, message, f"see 'provisioning audit verify -i {self.infra}'") from error
+            return self._repository.entries(self.tip, folder, recursive)
+        except GitError as error:
+            raise Stop(Exit.FAILURE, f"the ledger of '{self.infra}' cannot be read: {error}", error.hint) from error
+
+    def _read(self, entries: Mapping[str, TreeEntry], read: Callable[[Any], T]) -> dict[str, T]:
+        """Files by path through ``read``."""
+        try:
+            contents = self._repository.blobs([e.oid for e in entries.values()])
+        except GitError as error:
+            raise Stop(Exit.FAILURE, f"the ledger of '{self.infra}' cannot be read: {error}", error.hint) from error
+        return {path: self._value(path, contents[e.oid], read) for path, e in entries.items()}
+
+    def _value(self, path: str, content: bytes, read: Callable[[Any], T]) -> T:
+        try:
+            return read(tree.parse(content))
+        except Malformed as error:
+            raise self._damaged(f"{path} {error}") from error
+
+    def _damaged(self, what: str) -> Stop:
+        message = f"the ledger of '{self.infra}' is damaged at {self.tip[:12]}: {what}"
+        return Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self.infra}' names the change that is not ours")
+
+    def _file(self, path: str, read: Callable[[Any], T]) -> T | None:
+        entry = self._root.get(path)
+        return self._read({path: entry}, read)[path] if entry else None
+
+    def _folder(self, folder: str, read: Callable[[Any], T]) -> dict[str, T]:
+        return self._read({f"{folder}/{path}": e for path, e in self._below(folder).items()}, read)
 
     # --- what it says ------------------------------------------------------------------------------------
 
     @cached_property
     def lock(self) -> Lock:
-        """The lock; a ledger without one is damaged, no ledger is free."""
+        """The lock; free where there is no ledger yet."""
         if not self.tip:
             return Lock()
-        found = self._file(tree.LOCK, lambda content: locks.decode(json.loads(content)))
-        if found is None:
-            raise Stop(
-                Exit.FAILURE, f"the ledger of '{self.infra}' has no lock.json: it was edited", "see 'provisioning audit verify'"
-            )
-        return found
+        entry = self._root.get(tree.LOCK)
+        if entry is None:
+            raise self._damaged(f"{tree.LOCK} is missing")
+        lock = tree.lock_of(self._repository.blobs([entry.oid])[entry.oid])
+        if isinstance(lock, Problem):
+            if lock.code == "newer-format":
+                raise Stop(Exit.INVALID, f"the ledger of '{self.infra}': {lock.message}", lock.hint)
+            raise self._damaged(lock.message)
+        return lock
 
     @cached_property
     def meta(self) -> Meta | None:
-        """Whose ledger it is; ``None`` when there is none yet."""
-        return self._file(tree.META, lambda content: Meta(**tree.load(content)))
+        """What the ledger is bound to; ``None`` when there is none yet."""
+        return self._file(tree.META, tree.meta_of)
 
     @cached_property
     def pin(self) -> Pin | None:
         """The tree that plans follow instead of HEAD."""
-        return self._file(tree.PIN, lambda content: Pin(**tree.load(content)))
+        return self._file(tree.PIN, tree.pin_of)
 
     @cached_property
     def converged(self) -> Converged | None:
         """The marker of the last clean apply."""
-        return self._file(tree.CONVERGED, lambda content: Converged(**tree.load(content)))
+        return self._file(tree.CONVERGED, tree.converged_of)
 
     @property
     def state_tree(self) -> str:
         """The id of the recorded state as a whole, "" when nothing is recorded."""
-        entry = self._below().get("state")
+        entry = self._root.get("state")
         return entry.oid if entry else ""
 
+    @property
+    def has_intents(self) -> bool:
+        """Whether any intent is open, without reading them."""
+        return "intents" in self._root
+
+    def has_plan(self, plan: str) -> bool:
+        """Whether the ledger keeps this plan's document."""
+        return tree.plan_path(plan).partition("/")[2] in self._below("plans")
+
     @cached_property
+    def intent_runs(self) -> Mapping[str, str]:
+        """Operation id of each open intent -> the run it belongs to."""
+        return {intent.op: run for intent, run in self._intents}
+
+    @cached_property
+    def _intents(self) -> tuple[tuple[Intent, str], ...]:
+        return tuple(self._folder("intents", tree.intent_of).values())
+
+    @property
     def open_intents(self) -> tuple[Intent, ...]:
         """Effects whose outcome nobody recorded, by operation id."""
-        return tuple(self._folder("intents", tree.read_intent).values()) if "intents" in self._below() else ()
+        return tuple(intent for intent, _ in self._intents)
 
     @cached_property
     def _recorded(self) -> Recorded:
-        found = self._folder("state", tree.read_resource) if self.state_tree else {}
+        found = self._folder("state", tree.resource_of)
         for path, resource in found.items():
-            if tree.state_path(resource.address) != f"state/{path}":
-                message = f"state/{path} in the ledger of '{self.infra}' was edited: it holds {resource.address}"
-                raise Stop(Exit.FAILURE, message, f"see 'provisioning audit verify -i {self.infra}'")
+            if tree.state_path(resource.address) != path:
+                raise self._damaged(f"{path} holds {resource.address}")
         return Recorded(self.infra, {r.address: r for r in found.values()}, self.tip, self.pin)
 
     def recorded(self) -> Recorded:
         """What the last runs left."""
         return self._recorded
 
+    # --- runs and audit ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _runs(self) -> tuple[RunRecord, ...]:
+        return tuple(sorted(self._folder("runs", tree.run_of).values(), key=lambda r: (r.started, r.id), reverse=True))
+
     def runs(self) -> tuple[RunRecord, ...]:
-        """All runs, newest first."""
-        return tuple(sorted(self._folder("runs", tree.read_run).values(), key=lambda r: (r.started, r.id), reverse=True))
+        """All runs, newest first, without their plans' documents."""
+        return self._runs
 
     def run(self, run_id: str) -> RunRecord | None:
-        """One run."""
-        entry = self._below("runs").get(f"{run_id}.json") if run_id else None
+        """One run with its plan's document."""
         path = tree.run_path(run_id)
-        return self._read(path, self._repository.blobs([entry.oid])[entry.oid], tree.read_run) if entry else None
+        entry = self._below("runs").get(path.partition("/")[2]) if run_id else None
+        if entry is None:
+            return None
+        run = self._read({path: entry}, tree.run_of)[path]
+        where = tree.plan_path(run.plan)
+        plan = self._below("plans").get(where.partition("/")[2])
+        return replace(run, document=self._read({where: plan}, tree.map_of)[where]) if plan else run
 
     def interrupted_runs(self) -> tuple[RunRecord, ...]:
-        """Runs that nobody closed, and whose writer is not the living holder of the lock; oldest first."""
-        if not self.open_intents and "runs" not in self._below():
-            return ()
+        """Runs that nobody closed, except the one that holds the lock; oldest first."""
         live = self.lock.run if self.lock.state is State.HELD else ""
-        return tuple(r for r in reversed(self.runs()) if r.status == "running" and r.id != live)
+        return tuple(r for r in reversed(self._runs) if r.status == "running" and r.id != live)
 
-    def entries(self) -> tuple[Entry, ...]:
-        """All audit entries, oldest first."""
-        found = self._folder("audit", tree.read_entry).values() if "audit" in self._below() else ()
-        return tuple(sorted(found, key=lambda e: e.seq))
+    def entries(self, first: int = 1, last: int = 0) -> Iterable[Entry]:
+        """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted."""
+        found = {f"audit/{p}": e for p, e in self._below("audit").items()}
+        wanted = sorted((p for p in found if first <= tree.audit_seq(p) <= (last or self.lock.entries)), key=tree.audit_seq)
+        wanted.reverse()
+        for start in range(0, len(wanted), AT_ONCE):
+            yield from self._read({p: found[p] for p in wanted[start : start + AT_ONCE]}, entry_of).values()
 
     def step_results(self, run_id: str) -> tuple[Entry, ...]:
         """How the steps of a run ended, in that order."""
-        return tuple(e for e in self.entries() if e.run == run_id and e.op)
+        run = next((r for r in self._runs if r.id == run_id), None)
+        if run is None:
+            return ()
+        # the others may be gone on with
+        last = run.last if run.status in ("succeeded", "settled") else 0
+        return tuple(reversed([e for e in self.entries(run.first, last) if e.run == run_id and e.op]))
 
     def finished_ops(self, run_id: str) -> frozenset[str]:
         """Operations of a run that are done."""

@@ -1,0 +1,248 @@
+"""Whether one commit of a ledger is a legal transition from the one before it. ``faults`` is pure; ``step_of`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gitops.ledger import tree
+from gitops.ledger.lock import MOVES, Lock, illegal
+from gitops.ledger.records import Entry, entry_of
+from gitops.ledger.shape import Malformed
+from gitops.ledger.transition import TRAILERS, trailers_of
+from gitops.ports import Commit, Repository
+from gitops.ports import Entry as TreeEntry
+from planners.canonical import encode
+from planners.problems import Problem, Where
+
+FILE, FOLDER = "100644", "040000"
+ACTS = frozenset({"import", "forget", "move"})
+"""A person's acts on the record, which have no intent."""
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "intents": tree.intent_of, "state": tree.resource_of, "runs": tree.run_of, "plans": tree.map_of, "audit": entry_of,
+    "pin": tree.pin_of, "converged": tree.converged_of, "meta": tree.meta_of,
+}  # fmt: skip
+"""Part of the tree -> how its files are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One path that differs between a commit and its parent; ``None``: not there. ``plain``: an ordinary file on both sides."""
+
+    old: bytes | None
+    new: bytes | None
+    plain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One commit with what it changed. ``before`` is ``None`` for the first; ``open`` says whether intents are open after it."""
+
+    commit: Commit
+    before: Lock | None
+    after: Lock
+    changed: Mapping[str, Changed]
+    open: bool
+
+
+def step_of(repository: Repository, commit: Commit, before: Lock | None) -> Step | Problem:
+    """``commit`` and all it changed; a problem when it has no readable lock. Raises ``GitError`` for missing objects."""
+    root = repository.entries(commit.tree)
+    found = root.get(tree.LOCK)
+    if found is None:
+        return Problem(Where(tree.LOCK), "damaged-ledger", f"{tree.LOCK}: missing")
+    lock = tree.lock_of(repository.blobs([found.oid])[found.oid])
+    if isinstance(lock, Problem):
+        return lock
+    parent = repository.commit(commit.parents[0]).tree if commit.parents else ""
+    pairs = dict(differences(repository, parent, commit.tree))
+    oids = {e.oid for pair in pairs.values() for e in pair if e is not None and e.mode == FILE}
+    contents = repository.blobs(sorted(oids))
+
+    def content(entry: TreeEntry | None) -> bytes | None:
+        return contents.get(entry.oid, b"") if entry else None
+
+    changed = {
+        path: Changed(content(old), content(new), all(e is None or e.mode == FILE for e in (old, new)))
+        for path, (old, new) in pairs.items()
+    }
+    return Step(commit, before, lock, changed, "intents" in root)
+
+
+def differences(
+    repository: Repository, old: str, new: str, folder: str = ""
+) -> Iterator[tuple[str, tuple[TreeEntry | None, TreeEntry | None]]]:
+    """(path, entries on both sides) of all that differs between two trees; equal subtrees are passed over by their ids."""
+    left = repository.entries(old) if old else {}
+    right = repository.entries(new) if new else {}
+    for name in sorted({*left, *right}):
+        a, b = left.get(name), right.get(name)
+        if a == b:
+            continue
+        below = [e.oid if e and e.mode == FOLDER else "" for e in (a, b)]
+        if any(below):
+            yield from differences(repository, below[0], below[1], f"{folder}{name}/")
+        here = [None if e and e.mode == FOLDER else e for e in (a, b)]
+        if any(here):
+            yield f"{folder}{name}", (here[0], here[1])
+
+
+# --- the rules -------------------------------------------------------------------------------------------
+
+
+def faults(step: Step) -> list[str]:
+    """Everything about ``step`` that is no legal move of this program, each as ``path: what`` where it has one."""
+    values, found = _values(step)
+    entries = sorted((v for p, v in values.items() if tree.part(p) == "audit"), key=lambda e: e.seq)
+    found += illegal(step.before, step.after)
+    found += _parents(step)
+    found += _trailers(step)
+    found += _chain(step, entries)
+    found += _recover(step)
+    for path, change in step.changed.items():
+        found += _allowed(step, path, change)
+    found += _consequences(step, values, entries)
+    return found
+
+
+def _values(step: Step) -> tuple[dict[str, Any], list[str]]:
+    """New content by path, decoded; and what is no canonical file of ours."""
+    values: dict[str, Any] = {}
+    found = []
+    for path, change in step.changed.items():
+        if not change.plain:
+            found.append(f"{path}: not an ordinary file")
+            continue
+        read = READERS.get(tree.part(path), tree.map_of if path == tree.LOCK else None)
+        if change.new is None or read is None:
+            continue
+        try:
+            document = tree.parse(change.new)
+            values[path] = read(document)
+        except Malformed as error:
+            found.append(f"{path}: {error}")
+        else:
+            if encode(document) != change.new:
+                found.append(f"{path}: not in canonical form")
+            elif (named := _path_of(path, values[path])) != path:
+                found.append(f"{path}: holds what belongs to {named}")
+    return values, found
+
+
+def _path_of(path: str, value: Any) -> str:
+    """Where ``value`` belongs."""
+    by_part: Mapping[str, Callable[[], str]] = {
+        "state": lambda: tree.state_path(value.address),
+        "intents": lambda: tree.intent_path(value[0].op),
+        "runs": lambda: tree.run_path(value.id),
+        "audit": lambda: tree.audit_path(value),
+    }
+    return by_part.get(tree.part(path), lambda: path)()
+
+
+def _parents(step: Step) -> list[str]:
+    count = len(step.commit.parents)
+    return [] if count == (step.before is not None) else [f"it has {count} parents"]
+
+
+def _trailers(step: Step) -> list[str]:
+    after, author = step.after, step.commit.author
+    acting = after if after.holder or step.before is None or step.before.holder is None else step.before
+    told = trailers_of(step.commit.message)
+    wants = {"Run": acting.run, "Plan": acting.plan, "Token": str(after.token), "Actor": f"{author.name} <{author.email}>"}
+    found = [f"its trailer Provisioning-{name} is missing" for name in TRAILERS if name not in told]
+    found += [f"its trailer Provisioning-{n} does not agree" for n, v in wants.items() if n in told and told[n] != v]
+    move = MOVES.get(after.move)
+    if move and move.by in ("holder", "contender") and acting.holder and acting.holder.principal != wants["Actor"]:
+        found.append(f"written by {wants['Actor']}, while {acting.holder.principal} held the lock")
+    return found
+
+
+def _chain(step: Step, entries: list[Entry]) -> list[str]:
+    """Audit entries are numbered without a gap, each hooked to the one before, and the lock knows the last."""
+    before, after = step.before or Lock(), step.after
+    seq, chain, found = before.entries, before.chain, []
+    for entry in entries:
+        seq += 1
+        where = tree.audit_path(entry)
+        if (entry.seq, entry.previous) != (seq, chain):
+            found.append(f"{where}: does not follow the entry before it")
+        chain = entry.digest
+        if entry.id != chain[:16]:
+            found.append(f"{where}: its id is not that of its content")
+        if entry.token != after.token:
+            found.append(f"{where}: written under token {entry.token}")
+    if (after.entries, after.chain) != (seq, chain):
+        found.append(f"{tree.LOCK}: does not know the last audit entry")
+    return found
+
+
+def _recover(step: Step) -> list[str]:
+    """``recover`` says that somebody else's intents are open: it comes with a new holder or none, and goes with the intents."""
+    before = step.before or Lock()
+    kept = step.after.move in ("record", "renew", "enqueue", "dequeue", "stay", "move-remote")
+    wanted = step.open and (before.recover or not kept)
+    return [] if step.after.recover == wanted else [f"{tree.LOCK}: recover is {step.after.recover} and intents say otherwise"]
+
+
+def _allowed(step: Step, path: str, change: Changed) -> list[str]:
+    part, move = tree.part(path), MOVES.get(step.after.move)
+    verb = "added" if change.old is None else "removed" if change.new is None else "changed"
+    if path == tree.LOCK:
+        return []
+    if part not in READERS or ("/" in path) != (part in tree.FOLDERS):
+        return [f"{path}: {verb}, and nothing of a ledger lies there"]
+    if move is None or part not in move.writes:
+        return [f"{path}: {verb} by a {step.after.move}"]
+    if (part in ("audit", "plans") and change.old is not None) or (part == "runs" and change.new is None):
+        return [f"{path}: {verb}, though such a file only ever grows in number"]
+    return []
+
+
+def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -> list[str]:
+    """Nothing changes without an audit entry that says so, and no step's result comes without its intent."""
+    found = []
+    ops = {e.op for e in entries if e.op and e.status != "skipped"}
+    ended = {tree.intent_path(e.op) for e in entries if e.op}
+    closed = {p for p, c in step.changed.items() if tree.part(p) == "intents" and c.new is None}
+    found += [f"{p}: a result without an open intent" for p in sorted({tree.intent_path(op) for op in ops} - closed)]
+    found += [f"{p}: closed without a result" for p in sorted(closed - ended)]
+    told = {tree.state_path(e.address) for e in entries if e.address and (e.op in ops or e.action in ACTS)}
+    told |= {tree.run_path(e.run) for e in entries if e.action == "run"}
+    acts = {e.action for e in entries}
+    singles = {"pin": "pin", "converged": "run", "plans": "run", "meta": "move-remote" if step.before else "create"}
+    for path in step.changed:
+        part = tree.part(path)
+        if (part in ("state", "runs") and path not in told) or (part in singles and singles[part] not in acts):
+            found.append(f"{path}: changed without an audit entry that says so")
+        if part == "intents" and path in values and values[path][0].token != step.after.token:
+            found.append(f"{path}: carries token {values[path][0].token}")
+    return found
+
+
+def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[str]:
+    """What is wrong with the newest commits of a ledger, at most ``limit``, down to but without ``stop``. Raises ``GitError``."""
+    commits = list(reversed(repository.history(tip, stop, limit)))
+    return [fault for commit, fault in walk(repository, commits)]
+
+
+def walk(repository: Repository, commits: list[Commit]) -> Iterator[tuple[Commit, str]]:
+    """(commit, what is wrong with it) for a stretch of the chain, oldest first."""
+    before = _lock_at(repository, commits[0].parents[0]) if commits and commits[0].parents else None
+    for commit in commits:
+        step = step_of(repository, commit, before)
+        if isinstance(step, Problem):
+            yield commit, step.message
+            before = replace(before, seq=before.seq + 1) if before else None
+            continue
+        for fault in faults(step):
+            yield commit, fault
+        before = step.after
+
+
+def _lock_at(repository: Repository, oid: str) -> Lock | None:
+    entry = repository.entries(repository.commit(oid).tree).get(tree.LOCK)
+    lock = tree.lock_of(repository.blobs([entry.oid])[entry.oid]) if entry else None
+    return lock if isinstance(lock, Lock) else None

@@ -1,0 +1,52 @@
+"""Makes the commits of one ledger: a draft becomes a commit on a tip, stamped with who, when and a fresh nonce."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from executors.ports import Clock
+from gitops.ledger import tree
+from gitops.ledger.chain import Chain
+from gitops.ledger.holder import Actor
+from gitops.ledger.lock import Lock
+from gitops.ledger.records import Entry, Meta
+from gitops.ledger.transition import Draft, Stamp, compose
+from gitops.schema.workspace import LedgerConfig
+
+
+def fresh_nonce() -> str:
+    """128 random bits in hex: no two commits are ever alike, or two could believe that they published the same one."""
+    return os.urandom(16).hex()
+
+
+def draw() -> float:
+    """A random number from 0 up to 1."""
+    return int.from_bytes(os.urandom(6), "big") / (1 << 48)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """All that writing to one ledger takes. ``meta``: what a new ledger is bound to; ``sign``: commits with the person's key."""
+
+    chain: Chain
+    infra: str
+    meta: Meta
+    timing: LedgerConfig
+    clock: Clock
+    actor: Actor
+    nonce: Callable[[], str] = fresh_nonce
+    sign: bool = False
+
+    def commit(self, parent: str, before: Lock, draft: Draft) -> tuple[str, Lock]:
+        """A commit on ``parent`` ("" for the first), not sent anywhere, and the lock it holds. Raises ``GitError``."""
+        stamp = Stamp(self.infra, self.actor.name, self.actor.host, self.nonce(), int(self.clock.wall()))
+        lock, edits, message = compose(before, draft, stamp)
+        author = replace(self.actor.person, time=stamp.wall)
+        return self.chain.repository.write(parent, edits, message, author, self.sign), lock
+
+    def begin(self) -> tuple[str, Lock]:
+        """The first commit of a ledger."""
+        note = Entry(action="create", message=f"workspace {self.meta.workspace} at {self.meta.remote}")
+        return self.commit("", Lock(), Draft("create", Lock(), {tree.META: tree.value_bytes(self.meta)}, (note,)))
