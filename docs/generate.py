@@ -25,9 +25,9 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", "<br>").strip()
 
 
-def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [heads, tuple("---" for _ in heads), *rows]
+    lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
 
 
