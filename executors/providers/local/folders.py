@@ -116,6 +116,8 @@ class Folders:
 
     def _place(self, temporary: Path, request: Request, tag: Tag) -> Folder:
         parent, names = temporary.parent, _names(request.address, request.key)
+        if found := self.by_key(request):
+            return found  # another thread or holder was quicker
         there = self._read(parent / names[0])
         if there and not _is_predecessor(there, request):
             raise NeedsHuman(_taken(there, request.owner))
@@ -123,7 +125,6 @@ class Folders:
         try:
             temporary.rename(target)
         except OSError:
-            # another writer was quicker: the same request is as good as ours
             if found := self.by_key(request):
                 return found
             raise
@@ -138,8 +139,8 @@ class Folders:
 
     def tidy(self, parent: Path) -> None:
         """Remove what killed runs left half made or half removed, and the parents that are empty then."""
-        for path in parent.glob(f"{_TEMPORARY}*") if parent.exists() else ():
-            if _is_left(path.name):
+        for path in self._entries(parent):
+            if path.name.startswith(_TEMPORARY) and _is_left(path.name):
                 with suppress(FileNotFoundError):  # somebody else tidies too
                     remove_tree(path)
         with suppress(OSError):  # not empty
@@ -164,10 +165,14 @@ class Folders:
                 return temporary
         raise Retry(f"{parent} is removed all the time")
 
-    def _below(self, parent: Path) -> list[Path]:
-        if not parent.exists():
+    def _entries(self, parent: Path) -> list[Path]:
+        try:
+            return sorted(parent.iterdir())
+        except FileNotFoundError:
             return []
-        return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+    def _below(self, parent: Path) -> list[Path]:
+        return [p for p in self._entries(parent) if p.is_dir() and not p.name.startswith(".")]
 
     def _read(self, path: Path) -> Folder | None:
         try:

@@ -41,8 +41,8 @@ class ProcessServer:
     @staticmethod
     def lay_out(folder: Path) -> None:
         """Fill a new folder: a server that is off."""
-        for name in ("run", "services", "states", "ports", "root/bin", "root/tmp", "root/var/log"):
-            (folder / name).mkdir(mode=0o700, parents=True)
+        for name in ("run", "services", "states", "ports", "root", "root/bin", "root/tmp", "root/var", "root/var/log"):
+            (folder / name).mkdir(mode=0o700)
         os.mkfifo(folder / init.WAKE, 0o600)
         init.write_file(f"{folder}/power", b"off\n")
 
