@@ -39,7 +39,7 @@ def validate(context: Context, ref: str, strict: bool) -> int:
         context.note(
             f"note: infra '{name}' has a ledger and no declarations; 'provisioning apply -i {name} --destroy' empties it"
         )
-    text = f"{len(names)} infras, {resources} resources: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    text = f"{counted(len(names), 'infra')}, {counted(resources, 'resource')}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
     document = {"infras": list(names), "resources": resources, "problems": [problem_document(p) for p in ordered]}
     context.emit(document, text)
     return Exit.INVALID if errors or (strict and warnings) else Exit.OK
