@@ -194,7 +194,7 @@ def main() -> int:
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     stage = Stage(Path(tempfile.mkdtemp(prefix="provisioning-demo-")).resolve())
     code = 0
