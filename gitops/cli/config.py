@@ -8,6 +8,10 @@ import click
 
 from gitops.cli.context import Context
 
+SCHEMAS = ("infra", "workspace", "environment", "manifest")
+SCHEMAS += ("server", "taskserv", "cluster", "network", "volume", "load_balancer", "dns")
+"""Names of ``jsonschema_export.NAMES``, which is heavy to import."""
+
 
 @click.group(help="Configuration: show, schema for editors.")
 def config() -> None:
@@ -23,7 +27,7 @@ def config_show(context: Context) -> None:
 
 
 @config.command("schema", help="JSON Schema of a file people write (default: infra).")
-@click.argument("name", type=click.Choice(["infra", "workspace", "environment", "manifest"]), default="infra")
+@click.argument("name", type=click.Choice(SCHEMAS), default="infra")
 @click.pass_obj
 def config_schema(context: Context, name: str) -> None:
     """For an editor's YAML language server."""

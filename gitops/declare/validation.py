@@ -23,6 +23,12 @@ _EXPECTED = {
     "model_attributes": "map",
     "mapping": "map",
 }
+_BOUNDS = {
+    "ge": "must be at least {}",
+    "le": "must be at most {}",
+    "min_length": "must have at least {} part",
+    "pattern": "must match {}",
+}
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -59,30 +65,30 @@ def _problem(model: type[BaseModel], document: Document, error: Mapping[str, Any
     if code == "extra_forbidden":
         return _unknown_key(model, document, path, about)
     if code == "missing":
-        return Problem(
-            document.at(path[:-1]), "missing-key", f"{_named(path[:-1], about)}'{path[-1]}' is missing", f"add {path[-1]}"
-        )
+        message = f"{_named(path[:-1], about)}'{path[-1]}' is missing"
+        return Problem(document.at(path[:-1]), "missing-key", message, f"add {path[-1]}")
     where = document.at(path, key=at_key)
     prefix = _named(path, about)
     if "hint" in context:
         return Problem(where, code, f"{prefix}{context['text']}", context["hint"])
     if code.endswith("_type") and code.removesuffix("_type") in _EXPECTED:
         expected, actual = _EXPECTED[code.removesuffix("_type")], type_name(given)
-        return Problem(
-            where, "wrong-type", f"{prefix}expected {expected}, got {actual}{_shown(given)}", _type_advice(expected, given)
-        )
+        message = f"{prefix}expected {expected}, got {actual}{_shown(given)}"
+        return Problem(where, "wrong-type", message, _type_advice(expected, given))
     if code == "literal_error":
         allowed = str(context["expected"])
         names = [p.strip("'") for p in allowed.replace(" or ", ", ").split(", ")]
-        return Problem(
-            where, "value", f"{prefix}'{given}' is not one of {allowed}", hint(str(given), names, "choose one of them")
-        )
+        message = f"{prefix}'{str(given)[:40]}' is not one of {allowed}"
+        return Problem(where, "value", message, hint(str(given), names, "choose one of them"))
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return Problem(where, "value", f"{prefix}{words.format(context[bound])}{_got(given)}", "choose another value")
     message = str(error["msg"])
     return Problem(where, "value", f"{prefix}{message[:1].lower()}{message[1:]}{_got(given)}", "see 'provisioning config schema'")
 
 
 def _got(given: object) -> str:
-    return f", got {given}" if isinstance(given, (int, float, str)) else ""
+    return f", got {str(given)[:40]}" if isinstance(given, (int, float, str)) else ""
 
 
 def _shown(given: object) -> str:

@@ -34,15 +34,16 @@ class FileObjects:
             else:
                 data = given.encode() if isinstance(given, str) else given
                 self._files[path] = ("100644", data, len(data))
-        self._sizes = {self._oid(p): f[2] for p, f in self._files.items()}
-        self._blobs = {self._oid(p): f[1] for p, f in self._files.items()}
+        self._oids = {p: self._oid(mode, data, size) for p, (mode, data, size) in self._files.items()}
+        self._sizes = {self._oids[p]: f[2] for p, f in self._files.items()}
+        self._blobs = {self._oids[p]: f[1] for p, f in self._files.items()}
 
-    def _oid(self, path: str) -> str:
-        mode, data, size = self._files[path]
+    @staticmethod
+    def _oid(mode: str, data: bytes, size: int) -> str:
         return sha1(f"{mode} {size}\0".encode() + data, usedforsecurity=False).hexdigest()
 
     def _entry(self, path: str) -> Entry:
-        return Entry(path.rpartition("/")[2], self._files[path][0], self._oid(path))
+        return Entry(path.rpartition("/")[2], self._files[path][0], self._oids[path])
 
     def entries(self, treeish: str, path: str = "", recursive: bool = False) -> Mapping[str, Entry]:
         prefix = f"{path}/" if path else ""
@@ -50,14 +51,16 @@ class FileObjects:
         if recursive:
             return {rest: self._entry(full) for rest, full in below.items()}
         found: dict[str, Entry] = {}
+        folders: dict[str, list[str]] = {}
         for rest, full in below.items():
             name, _, deeper = rest.partition("/")
             if deeper:
-                inside = "".join(f"{r} {self._oid(f)}\n" for r, f in below.items() if r.startswith(f"{name}/"))
-                found[name] = Entry(name, "040000", sha1(inside.encode(), usedforsecurity=False).hexdigest())
+                folders.setdefault(name, []).append(f"{deeper} {self._oids[full]}\n")
             else:
                 found[name] = self._entry(full)
-        return found
+        for name, inside in folders.items():
+            found[name] = Entry(name, "040000", sha1("".join(inside).encode(), usedforsecurity=False).hexdigest())
+        return dict(sorted(found.items()))
 
     def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
         return {oid: self._sizes[oid] for oid in oids}
