@@ -46,7 +46,6 @@ DEFAULTS = {
     "core.askPass": "",
     "core.sshCommand": "ssh -o ConnectTimeout=20 -o ServerAliveInterval=15",
     "credential.helper": "",  # an empty one forgets those that a repository's configuration named before
-    "gpg.program": "gpg",
     "gpg.openpgp.program": "gpg",
     "gpg.x509.program": "gpgsm",
     "gpg.ssh.program": "ssh-keygen",

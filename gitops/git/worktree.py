@@ -105,8 +105,9 @@ def beside(repository: GitRepository) -> Iterator[tuple[list[str], Mapping[str, 
         if (common / "info" / "exclude").exists():
             shutil.copyfile(common / "info" / "exclude", folder / "info" / "exclude")
         if (own / "index").exists():
-            # a copy of the person's index makes unchanged files free; it may be in two parts
-            shutil.copyfile(own / "index", folder / "index")
+            # a copy of the person's index makes unchanged files free; it may be in two parts. Its time is copied too: a file
+            # that is not older may have changed unseen, and git looks into it
+            shutil.copy2(own / "index", folder / "index")
             for shared in own.glob("sharedindex.*"):
                 (folder / shared.name).symlink_to(shared)
         kept = {s.key: s.value for s in repository.git.settings if re.match(COMPARING, s.key)}

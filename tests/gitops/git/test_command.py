@@ -83,8 +83,11 @@ def test_no_program_of_a_repositorys_configuration_is_run(work: Path, git: Any, 
     tip = repository.write(repository.resolve("HEAD"), {"b": b"1"}, "m", ANN)
     repository.set_ref("refs/provisioning/x", tip)
     repository.verify(tip, [])
-    with pytest.raises(GitError):
-        repository.write("", {"b": b"1"}, "m", ANN, sign=True)
+    for key, value in {"": "", "gpg.format": "ssh", "user.signingKey": str(canary)}.items():
+        if key:
+            git(work, "config", key, value)
+        with pytest.raises(GitError, match="git cannot sign"):
+            opened(work).write("", {"b": b"1"}, "m", ANN, sign=True)
     for url in ("ssh://127.0.0.1:1/x", "https://127.0.0.1:1/x", "/nonexistent.git"):
         with pytest.raises(GitError):
             GitRemote(repository.git, url).refs(["*"])

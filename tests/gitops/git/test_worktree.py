@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,18 @@ class TestLooking:
         assert (work / ".git/index").read_bytes() == index
         assert {*(work / ".git").iterdir()} == before
         assert git(work, "status", "--porcelain") == "?? new"
+
+    def test_an_edit_in_the_moment_of_the_last_look_is_seen(self, work: Path, git: Any, opened: Any) -> None:
+        git(work, "config", "core.trustctime", "false")
+        moment = (1_600_000_000,) * 2
+        os.utime(work / "a", moment)
+        git(work, "add", "a")
+        (work / "a").write_text("2\n")  # as long as before
+        for path in (work / "a", work / ".git/index"):
+            os.utime(path, moment)
+        repository = opened(work)
+        assert uncommitted(repository) == ("a",)
+        assert contents(repository, worktree_tree(repository))["a"] == b"2\n"
 
     def test_excludes_of_the_person_and_the_clone_hold(self, work: Path, home: Path, opened: Any) -> None:
         (home / ".gitconfig").write_text(f"[core]\n\texcludesFile = {home / 'mine'}\n")
