@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from executors.ports import Broken, NeedsHuman, Owner, Request, Retry
+from executors.ports import Broken, NeedsHuman, Owner, Request
 from executors.providers.local import init
 from executors.providers.local.server import remove_tree
 from planners.canonical import Json
@@ -156,14 +156,17 @@ class Folders:
         return self.world / owner.infra / (kind if kind.endswith("s") else f"{kind}s")
 
     def _temporary(self, parent: Path) -> Path:
+        failure = OSError()
         for _ in range(100):
-            with suppress(FileNotFoundError):  # whoever removed the last one just now took the parent with it
+            try:
                 self.tidy(parent)
                 parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 temporary = parent / _own_name()
                 temporary.mkdir(mode=0o700)
                 return temporary
-        raise Retry(f"{parent} is removed all the time")
+            except (FileNotFoundError, FileExistsError) as error:
+                failure = error  # whoever removed the last one just now took the parent with it
+        raise failure
 
     def _entries(self, parent: Path) -> list[Path]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -23,8 +24,9 @@ def made(estate: Any) -> ProcessServer:
     folder = estate.world / "shop/servers/web-01"
     folder.mkdir(parents=True)
     ProcessServer.lay_out(folder)
-    (folder / "tag.json").write_text('{"id": "0001"}')  # for the fixture's end
-    return ProcessServer(estate.world, folder, "0001")
+    id = os.urandom(8).hex()  # what carries it in its environment is ended, also of a test that runs beside this one
+    (folder / "tag.json").write_text(json.dumps({"id": id}))  # for the fixture's end
+    return ProcessServer(estate.world, folder, id)
 
 
 # --- power -----------------------------------------------------------------------------------------------
@@ -103,7 +105,7 @@ def test_off_ends_an_init_that_hangs(estate: Any) -> None:
 
 
 def test_a_port_is_kept_by_its_name_and_given_to_nobody_else(estate: Any, made: ProcessServer) -> None:
-    other = ProcessServer(estate.world, estate.world / "shop/servers/web-02", "0002")
+    other = ProcessServer(estate.world, estate.world / "shop/servers/web-02", os.urandom(8).hex())
     other.folder.mkdir()
     ProcessServer.lay_out(other.folder)
     given = [s.port(name) for s in (made, other) for name in ("web.port", "web.admin_port", "db.port")]
