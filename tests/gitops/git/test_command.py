@@ -70,7 +70,8 @@ def test_no_program_of_a_repositorys_configuration_is_run(work: Path, git: Any, 
         git(work, "config", key, str(canary))
     for key in ("filter.evil.clean", "filter.evil.process", "filter.evil.smudge", "diff.evil.textconv", "diff.external"):
         git(work, "config", key, str(canary))
-    git(work, "config", "remote./nonexistent.git.uploadpack", str(canary))
+    for key in ("uploadpack", "receivepack"):
+        git(work, "config", f"remote.file:///nonexistent.git.{key}", str(canary))
     git(work, "config", "core.hooksPath", str(canary.parent))
     for hook in ("pre-push", "reference-transaction", "post-index-change", "pre-auto-gc", "post-commit"):
         (canary.parent / hook).symlink_to(canary)
@@ -88,7 +89,7 @@ def test_no_program_of_a_repositorys_configuration_is_run(work: Path, git: Any, 
             git(work, "config", key, value)
         with pytest.raises(GitError, match="git cannot sign"):
             opened(work).write("", {"b": b"1"}, "m", ANN, sign=True)
-    for url in ("ssh://127.0.0.1:1/x", "https://127.0.0.1:1/x", "/nonexistent.git"):
+    for url in ("ssh://127.0.0.1:1/x", "https://127.0.0.1:1/x", "file:///nonexistent.git"):
         with pytest.raises(GitError):
             GitRemote(repository.git, url).refs(["*"])
         GitRemote(repository.git, url).push([RefUpdate("refs/heads/x", ZERO, tip)])
