@@ -22,7 +22,7 @@ def encode(value: Json) -> bytes:
     return _ENCODER.encode(value).encode() + b"\n"
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Read-only mappings and sets are encoded as what they mean; anything else is not JSON."""
     if isinstance(value, Mapping):
         return dict(value)
@@ -31,7 +31,7 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=plain)
 
 
 def digest(domain: str, value: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,13 +104,12 @@ class Context:
     def emit(self, document: Any, text: str, rows: Sequence[Sequence[str]] = ()) -> None:
         """Print a result: the document for json and yaml, else the text (or ``rows``, first row the heads, as a table)."""
         if self.out == "json":
-            import json
-
-            self.print(json.dumps(document, indent=2, sort_keys=False, ensure_ascii=False))
+            self.print(as_json(document))
         elif self.out == "yaml":
             import yaml
 
-            self.print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip("\n"))
+            whole = json.loads(as_json(document))
+            self.print(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).rstrip("\n"))
         elif rows and self.out in ("table", "text"):
             self.print(columns(rows))
         elif rows and self.out == "markdown":
@@ -159,6 +159,13 @@ class Context:
             import traceback
 
             self.note("".join(traceback.format_exception(stop)))
+
+
+def as_json(document: Any) -> str:
+    """Indented JSON, keys in their own order; read-only maps are maps."""
+    from planners.canonical import plain
+
+    return json.dumps(document, indent=2, ensure_ascii=False, default=plain)
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gitops import sources
-from gitops.cli.context import Context
+from gitops.cli.context import Context, as_json
 from gitops.pipeline import Ask, Planned, make_plan
 from gitops.stops import Exit, Stop
 from planners.steps import Notice, Options, Plan
@@ -121,7 +121,7 @@ def save_plans(context: Context, plans: tuple[Planned, ...], path: str) -> None:
     from planners.document import to_document
 
     documents = [{"commit": p.ask.commit, "plan": to_document(p.plan)} for p in plans]
-    Path(path).write_text(json.dumps({"format": 1, "plans": documents}, indent=1) + "\n")
+    Path(path).write_text(as_json({"format": 1, "plans": documents}) + "\n")
     context.note(f"saved to {path}; 'provisioning apply {path}' carries it out")
 
 

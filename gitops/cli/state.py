@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from gitops.cli.context import Context
+from gitops.cli.context import Context, as_json
 from gitops.stops import Exit, Stop
 
 
@@ -41,7 +39,7 @@ def state_show(context: Context, address: str) -> None:
         item = context.workspace.ledger(infra).view().recorded().resources.get(address)
         if item is not None:
             document = resource_document(item)
-            context.emit(document, json.dumps(document, indent=2, ensure_ascii=False))
+            context.emit(document, as_json(document))
             return
     raise Stop(Exit.NOT_FOUND, f"'{address}' is not recorded", "'provisioning state list' shows what is")
 

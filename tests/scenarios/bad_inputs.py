@@ -156,7 +156,7 @@ CASES = (
         lambda d: remote(d).rename(d.home / "elsewhere"),
         ("plan",),
         1,
-        "error: the remote <path> cannot be reached: fatal: '<path>' does not appear to be a git repository; check the address, the network and your credentials",
+        "error: the remote <path> cannot be reached: '<path>' does not appear to be a git repository; check the address, the network and your credentials",
     ),
     Case(
         "no identity",
@@ -184,7 +184,7 @@ CASES = (
         rewrite,
         ("plan",),
         1,
-        "error: the ledger of 'shop' was rewritten at the remote: this clone saw <id> and <id> does not follow from it; nothing is written any more; find out who did it, then restore it: git push origin refs/provisioning/ledger/shop:refs/heads/provisioning/ledger/shop",
+        "error: the ledger of 'shop' was rewritten at the remote: this clone saw <id> and <id> does not follow from it; nothing is written any more; find out who did it, then restore it: git push --force origin <word>",
     ),
     Case("state file edited by hand", lambda d: ledger(d, edit_state), ("audit", "verify"), 1, ""),
     Case(
@@ -192,7 +192,7 @@ CASES = (
         lambda d: ledger(d, newer_lock),
         ("plan",),
         3,
-        "error: lock.json in the ledger of 'shop' has a newer format than this version reads; install a newer provisioning",
+        "error: the ledger of 'shop': the ledger has format 99 and this version reads up to 1; use the newer provisioning",
     ),
     Case(
         "repository of a newer version",
@@ -206,7 +206,7 @@ CASES = (
         fork,
         ("apply", "--yes"),
         4,
-        "error: the ledger of 'shop' was begun at <path>, and this remote is <path>; a fork or mirror must not drive the same estate; if the repository has moved: provisioning workspace move-remote",
+        "error: the ledger of 'shop' lives at <path>, and this remote is <path>; a fork never drives the same estate; if the repository has moved: provisioning workspace move-remote",
     ),
     Case(
         "another workspace's ledger",
@@ -220,7 +220,7 @@ CASES = (
         held,
         ("apply", "--yes"),
         7,
-        "error: infra 'shop' is locked by Ada Example on <word>: moving house; wait with --lock-timeout 10m; see 'provisioning lock show -i shop'",
+        "error: infra 'shop' is held by Ada Example on <word> until <time>: moving house; ask them to 'provisioning lock release -i shop', or break the lock with a reason",
     ),
     Case(
         "no terminal to ask on",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 CASES = runpy.run_path(str(Path(__file__).with_name("bad_inputs.py")))["CASES"]
-PLACES = {"<path>": r"[^']*?", "<id>": "[0-9a-f]{12}", "<word>": r"\S+"}
+PLACES = {"<path>": r"[^']*?", "<id>": "[0-9a-f]{12}", "<word>": r"\S+", "<time>": "[0-9-]+ [0-9:]+ UTC"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
