@@ -230,12 +230,8 @@ def _taskserv(making: Making, binding: Binding, config: Document) -> Resource:
         )
         if declared.health:
             value["health"] = declared.health.model_dump(exclude_none=True)
-    server = infra.servers[binding.server]
     lifecycle = _lifecycle(declared.lifecycle, "taskserv", binding.server) if declared else Lifecycle()
-    if server.lifecycle.moved_from and not lifecycle.moved_from:  # what is on a renamed server moves with it
-        former = server.lifecycle.moved_from.removeprefix("server/")
-        lifecycle = replace(lifecycle, moved_from=f"taskserv/{former}/{name}")
-    provider = server.provider or infra.settings.provider
+    provider = infra.servers[binding.server].provider or infra.settings.provider
     where = making.document.at(binding.path, key=isinstance(binding.path[-1], str))
     return Resource(binding.address, provider, value, (), lifecycle, extension.digest, where)
 
