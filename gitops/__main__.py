@@ -27,7 +27,7 @@ def main() -> int:
         return 130
     except BrokenPipeError:
         # whoever read our output has gone: not an error of ours
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     except Exception as error:
         print(f"error: this is a bug in provisioning: {type(error).__name__}; the report is in {report(error)}", file=sys.stderr)

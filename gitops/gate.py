@@ -11,8 +11,8 @@ from planners.steps import Notice
 
 if TYPE_CHECKING:
     from gitops.pipeline import Consent, Planned
-    from rules.approvals import Verdict
-    from rules.model import Approval
+    from planners.model import Environment
+    from rules.model import Approval, Verdict
 
 
 def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
@@ -29,7 +29,7 @@ def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
             raise Stop(Exit.USAGE, notice.message, f"add {notice.blocks} if that is what you want")
         if notice.code == "deletion-budget" and int(notice.blocks.split()[-1]) > consent.allow_deletes:
             raise Stop(Exit.USAGE, notice.message, f"add {notice.blocks} if that is what you want")
-    verdict = judge(space, planned)
+    verdict = judge(space, planned, at_gate=True)
     if not verdict.allowed:
         hint = f"have somebody else run: provisioning approve {plan.id[:12]} -i {plan.infra}"
         raise Stop(Exit.NEEDS_APPROVAL, f"plan {plan.id[:12]} of {plan.infra} is not approved: {verdict.why}", hint)
@@ -42,57 +42,71 @@ def require_own_remote(space: Workspace) -> None:
     wanted, own = space.config.remote, space.remote
     if wanted and normalised(space.absolute(wanted)) != normalised(own.url):
         message = f"workspace.yaml says this workspace lives at {wanted}, and this clone's origin is {own.shown}"
-        raise Stop(Exit.DENIED, message, "apply from the workspace's own remote; if it has moved, change 'remote' in workspace.yaml")
+        raise Stop(
+            Exit.DENIED, message, "apply from the workspace's own remote; if it has moved, change 'remote' in workspace.yaml"
+        )
 
 
-def judge(space: Workspace, planned: Planned) -> Verdict:
-    """What the environment asks for and what is there. An empty plan, and one nobody must approve, cost nothing."""
+def judge(space: Workspace, planned: Planned, at_gate: bool = False) -> Verdict:
+    """What the environment asks for and what is there. A plan that needs no approval costs nothing.
+
+    ``at_gate``: the environment is that of the protected branch too, the stricter of both, as no change may free itself.
+    """
     from rules.approvals import judge as weigh
-    from rules.approvals import needed
+    from rules.approvals import needed, stricter
 
-    now = space.clock.wall()
-    if not needed(planned.plan):
-        return weigh(planned.plan, (), (), now)
+    plan, now = planned.plan, space.clock.wall()
+    environment = plan.environment
+    if at_gate and not planned.ask.frozen:
+        environment = stricter(environment, _protected_environment(space, planned))
+    if not needed(plan, environment):
+        return weigh(plan, (), (), now, environment)
     from gitops.approval import read
 
-    head = sources.protected_head(space)
+    config = space.config_at(sources.protected_head(space))
     with git_stops():
-        standing = read(
-            space.repository, space.remote, planned.plan.infra, space.config_at(head).identities, offline=planned.ask.offline
-        )
-    return weigh(planned.plan, standing.approvals, authors(space, planned), now)
+        standing = read(space.repository, space.remote, config, plan.infra, plan=plan.id, offline=planned.ask.offline)
+    return weigh(plan, standing.approvals, makers(space, planned), now, environment)
 
 
-def authors(space: Workspace, planned: Planned) -> tuple[str, ...]:
-    """Mail addresses of those who made what this plan applies: they do not approve it themselves."""
+def _protected_environment(space: Workspace, planned: Planned) -> Environment:
+    """The infra's environment as the protected branch has it; the plan's own where that does not declare the infra."""
+    head, infra = sources.protected_head(space), planned.plan.infra
+    if head == planned.ask.commit or infra not in sources.infra_names(space, head):
+        return planned.plan.environment
+    return space.load(infra, head).desired.environment
+
+
+def makers(space: Workspace, planned: Planned) -> tuple[str, ...]:
+    """Those who made what this plan applies, since the last clean run: they do not approve it themselves."""
+    from gitops.approval import authors
+
     if planned.ask.frozen or not planned.ask.commit:
         return ()
-    recorded = {r.source_commit for r in planned.view.recorded().resources.values() if r.source_commit}
+    base = next((r.source_commit for r in planned.view.runs() if r.status == "succeeded" and r.source_commit), "")
+    config = space.config_at(sources.protected_head(space))
     with git_stops():
-        chain = space.repository.history(planned.ask.commit, limit=1000)
-        found = []
-        for commit in chain:
-            if commit.oid in recorded:
-                break
-            found.append(commit.author.email)
-    return tuple(sorted(set(found)))
+        return authors(space.repository, config, planned.plan.infra, base, planned.ask.commit)
 
 
 def record_decision(space: Workspace, planned: Planned, decision: str, team: str, reason: str) -> Approval:
     """Sign and publish an approval or rejection of exactly this plan. Raises ``Stop``."""
     from gitops.approval import record
 
+    config = space.config_at(sources.protected_head(space))
     with git_stops():
         return record(
             space.repository,
             space.remote,
+            config,
             planned.plan,
             decision,
             space.person(),
-            team,
-            reason,
-            space.clock.wall(),
-            space.config.identities,
+            space.clock,
+            team=team,
+            reason=reason,
+            source_commit=planned.ask.commit,
+            made_by=makers(space, planned),
         )
 
 

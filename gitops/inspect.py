@@ -13,10 +13,9 @@ from planners.model import kind_of
 from planners.suggest import hint
 
 if TYPE_CHECKING:
-    from planners.drift import Drifted
-
     from gitops.ledger.lock import Lock
     from gitops.ledger.view import View
+    from planners.drift import Drifted
     from planners.model import RecordedResource, Resource
 
 
@@ -190,8 +189,8 @@ def approvals(space: Workspace, view: View, plan: str) -> list[str]:
     """Who approved a plan, and when."""
     from gitops.approval import read
 
-    standing = read(space.repository, space.remote, view.infra, space.config.identities, offline=True)
-    return [f"{a.principal} at {moment(a.time)}" for a in standing.approvals if a.plan == plan and a.decision == "approve"]
+    standing = read(space.repository, space.remote, space.config, view.infra, plan=plan, offline=True)
+    return [f"{a.principal} at {moment(a.time)}" for a in standing.approvals if a.decision == "approve"]
 
 
 def plan_by_id(space: Workspace, plan_id: str) -> tuple[str, Any] | None:
@@ -208,10 +207,9 @@ def plan_by_id(space: Workspace, plan_id: str) -> tuple[str, Any] | None:
 
 def drifted(space: Workspace, infra: str) -> tuple[Drifted, ...]:
     """Every recorded resource that is not as it was left. Raises ``Stop`` when one could not be read."""
-    from planners.drift import differences
-
     from executors.observe import observe
     from gitops.runs import pinned_tree
+    from planners.drift import differences
 
     view = space.ledger(infra).view()
     treeish = pinned_tree(space, infra, view.pin) if view.pin else sources.head(space)

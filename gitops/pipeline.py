@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
     from gitops.ledger.view import View
-    from planners.model import Pin
+    from planners.model import Observed, Pin
     from planners.problems import Problem
 
 
@@ -100,7 +100,8 @@ def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: t
     from planners.problems import Problems
 
     recorded = view.recorded()
-    observed, unread = None, ()
+    observed: Observed | None = None
+    unread: tuple[Problem, ...] = ()
     if ask.refresh:
         from executors.observe import observe
 
@@ -176,12 +177,13 @@ def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
 def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, consent: Consent, stage: Stage) -> Outcome:
     """Run the plan behind the journal and close the run, however it ended."""
     from gitops.runs import convergence, perform, run_record
+    from planners.model import Pin
 
     held.begin_run(run_record(space, planned, run_id, consent))
     outcome = perform(space, planned, held, run_id, stage)
     if outcome.status != "lost":
         if consent.pin is not None and outcome.status == "succeeded":
-            held.set_pin(consent.pin or None)
+            held.set_pin(consent.pin if isinstance(consent.pin, Pin) else None)
         held.finish_run(run_id, outcome.status, convergence(space, planned, held.view(), outcome))
     return outcome
 

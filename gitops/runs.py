@@ -15,13 +15,12 @@ from planners.steps import Options, Plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planners.stale import Moved
-
     from executors.ports import Outcome
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
     from gitops.pipeline import Consent, Planned, Stage
     from planners.model import Pin
+    from planners.stale import Moved
 
 
 def new_run_id(space: Workspace) -> str:

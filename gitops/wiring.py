@@ -165,7 +165,7 @@ class Workspace:
         from gitops.ledger.ledger import LOCAL, REMOTE_PREFIX
 
         if offline or self.bare:
-            known = self.repository.local(LOCAL) | self.repository.local(REMOTE_PREFIX)
+            known = {**self.repository.local(LOCAL), **self.repository.local(REMOTE_PREFIX)}
             tips = [tip for ref, tip in known.items() if ref.endswith(f"/{infra}")]
             if not tips:
                 raise Stop(Exit.NOT_FOUND, f"this clone has not seen the ledger of '{infra}'", "leave out --offline")

@@ -54,6 +54,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_obj
 def apply(
     context: Context,
+    /,
     planfile: str | None,
     ref: str,
     targets: tuple[str, ...],
@@ -97,7 +98,7 @@ def saved(context: Context, planfile: str) -> tuple[Planned, ...]:
 @click.option("--frozen", default="", metavar="VERSION", help="Deploy this frozen snapshot and stay on it.")
 @run_options
 @click.pass_obj
-def deploy(context: Context, frozen: str, **run: Any) -> int:
+def deploy(context: Context, /, frozen: str, **run: Any) -> int:
     """As apply, from the protected branch or a snapshot; releases or sets the pin."""
     if frozen:
         return towards_snapshot(context, "deploy", frozen, **run)
@@ -112,7 +113,7 @@ def deploy(context: Context, frozen: str, **run: Any) -> int:
 @click.option("--to-commit", default="", metavar="REV", help="An earlier commit.")
 @run_options
 @click.pass_obj
-def rollback(context: Context, to_snapshot: str, to_commit: str, **run: Any) -> int:
+def rollback(context: Context, /, to_snapshot: str, to_commit: str, **run: Any) -> int:
     """An ordinary plan from now to then, reviewed like any other."""
     if bool(to_snapshot) == bool(to_commit):
         raise Stop(Exit.USAGE, "say where to go back to", "give either --to-snapshot VERSION or --to-commit REV")

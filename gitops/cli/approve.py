@@ -59,7 +59,7 @@ def decide(
 @click.argument("plan_id", metavar="PLAN-ID")
 @asked_options
 @click.pass_obj
-def approve(context: Context, plan_id: str, **asked: Any) -> int:
+def approve(context: Context, /, plan_id: str, **asked: Any) -> int:
     """Signed with your git signing key, valid 24 hours."""
     return decide(context, plan_id, "approve", **asked)
 
@@ -68,6 +68,6 @@ def approve(context: Context, plan_id: str, **asked: Any) -> int:
 @click.argument("plan_id", metavar="PLAN-ID")
 @asked_options
 @click.pass_obj
-def reject(context: Context, plan_id: str, **asked: Any) -> int:
+def reject(context: Context, /, plan_id: str, **asked: Any) -> int:
     """A rejection stops apply until it is outdated or withdrawn by an approval of the same person."""
     return decide(context, plan_id, "reject", **asked)

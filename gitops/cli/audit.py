@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops.cli.context import Context
 from gitops.inspect import moment
 from gitops.stops import Exit
+
+if TYPE_CHECKING:
+    from gitops.ledger.records import Entry
 
 
 @click.group(help="The audit chain: log, verify, export.")
@@ -32,11 +36,11 @@ def audit_log(context: Context, address: str, run_id: str, actor: str, limit: in
     context.emit({"entries": [{"infra": i, **e.document()} for i, e in entries]}, "no entry", rows if entries else ())
 
 
-def read(context: Context, address: str, run_id: str, actor: str, limit: int) -> list[tuple[str, object]]:
+def read(context: Context, address: str, run_id: str, actor: str, limit: int) -> list[tuple[str, Entry]]:
     """Entries of all asked infras, newest first within each."""
     from gitops.ledger.audit import log
 
-    found: list[tuple[str, object]] = []
+    found: list[tuple[str, Entry]] = []
     for infra in context.ledgers():
         view = context.workspace.ledger(infra).view()
         found += [(infra, e) for e in log(view, address=address, run=run_id, actor=actor, limit=limit)]
@@ -48,7 +52,7 @@ def read(context: Context, address: str, run_id: str, actor: str, limit: int) ->
 @click.pass_obj
 def audit_export(context: Context, form: str) -> None:
     """Oldest first, everything."""
-    documents = [{"infra": i, **e.document()} for i, e in reversed(read(context, "", "", "", 0))]  # type: ignore[attr-defined]
+    documents = [{"infra": i, **e.document()} for i, e in reversed(read(context, "", "", "", 0))]
     if form == "jsonl":
         context.print("\n".join(json.dumps(d, sort_keys=True) for d in documents))
         return

@@ -8,7 +8,7 @@ import click
 
 from gitops.cli.context import Context
 
-SCHEMAS = ("infra", "workspace", "environment", "manifest")
+SCHEMAS: tuple[str, ...] = ("infra", "workspace", "environment", "manifest")
 SCHEMAS += ("server", "taskserv", "cluster", "network", "volume", "load_balancer", "dns")
 """Names of ``jsonschema_export.NAMES``, which is heavy to import."""
 

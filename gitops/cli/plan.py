@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class PlanGroup(click.Group):
 @click.option("--all", "everything", is_flag=True, help="Save one file with the plans of all infras.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 6 when there is something to do.")
 @click.pass_context
-def plan(ctx: click.Context, save: str, everything: bool, detailed_exitcode: bool, **asked: Any) -> int | None:
+def plan(ctx: click.Context, /, save: str, everything: bool, detailed_exitcode: bool, **asked: Any) -> int | None:
     """Plan one infra, or all of them."""
     if ctx.invoked_subcommand:
         return None
@@ -80,7 +81,7 @@ def plan_all(
     return tuple(with_edits(p, edits.result()) for p in plans) if edits else plans
 
 
-def with_edits(planned: Planned, paths: tuple[str, ...] | None) -> Planned:
+def with_edits(planned: Planned, paths: Sequence[str] | None) -> Planned:
     """Name uncommitted edits, which a plan of a commit does not hold."""
     if paths is None:
         notice = Notice("worktree-unknown", "working tree not checked: it did not answer in time")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,18 +17,22 @@ from gitops.pipeline import Consent, resume
 from gitops.runs import close_interrupted, planned_of_run
 from gitops.stops import Exit, Stop
 
+if TYPE_CHECKING:
+    from gitops.ledger.records import RunRecord
+    from gitops.ledger.view import View
+
 
 @click.group(help="Runs: list, show, logs, resume, cancel.")
 def run() -> None:
     """A run is one execution of one plan."""
 
 
-def find(context: Context, run_id: str) -> tuple[str, object]:
-    """The infra that holds this run, and its ledger view. Raises ``Stop`` (not found)."""
+def find(context: Context, run_id: str) -> tuple[str, View, RunRecord]:
+    """The infra that holds this run, its ledger view, and the run. Raises ``Stop`` (not found)."""
     for infra in context.ledgers():
         view = context.workspace.ledger(infra).view()
-        if view.run(run_id) is not None:
-            return infra, view
+        if (item := view.run(run_id)) is not None:
+            return infra, view, item
     raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
 
 
@@ -45,9 +50,9 @@ def run_list(context: Context, limit: int) -> None:
     context.emit({"runs": documents}, "no run yet", rows if documents else ())
 
 
-def header(item: object) -> dict[str, object]:
+def header(item: RunRecord) -> dict[str, Any]:
     """A run without its plan document."""
-    fields = asdict(item)  # type: ignore[call-overload]
+    fields = asdict(item)
     fields.pop("document", None)
     return dict(fields)
 
@@ -57,9 +62,8 @@ def header(item: object) -> dict[str, object]:
 @click.pass_obj
 def run_show(context: Context, run_id: str) -> None:
     """Header and steps."""
-    infra, view = find(context, run_id)
-    item = view.run(run_id)  # type: ignore[attr-defined]
-    steps = view.step_results(run_id)  # type: ignore[attr-defined]
+    infra, view, item = find(context, run_id)
+    steps = view.step_results(run_id)
     lines = [f"run {item.id} of {infra}: {item.status}", f"started {moment(item.started)} by {item.actor} on {item.host}"]
     lines += [f"ended   {moment(item.finished)}"] if item.finished else []
     lines += [f"plan    {item.plan}", f"commit  {item.source_commit}", ""]
@@ -68,7 +72,7 @@ def run_show(context: Context, run_id: str) -> None:
         f"  open     {i.action} {i.address} (outcome unknown)"
         for i in view.open_intents
         if i.op.startswith(run_id) or item.status == "running"
-    ]  # type: ignore[attr-defined]
+    ]
     document = {
         "infra": infra,
         **header(item),
@@ -83,8 +87,8 @@ def run_show(context: Context, run_id: str) -> None:
 @click.pass_obj
 def run_logs(context: Context, run_id: str, step: str) -> None:
     """Output by step."""
-    _, view = find(context, run_id)
-    steps = [s for s in view.step_results(run_id) if not step or s.address == step]  # type: ignore[attr-defined]
+    _, view, _ = find(context, run_id)
+    steps = [s for s in view.step_results(run_id) if not step or s.address == step]
     if step and not steps:
         raise Stop(Exit.NOT_FOUND, f"run {run_id} has no finished step '{step}'", f"'provisioning run show {run_id}' lists them")
     blocks = [
@@ -109,15 +113,14 @@ def run_logs(context: Context, run_id: str, step: str) -> None:
 @click.pass_obj
 def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) -> int:
     """Unknown outcomes are asked at the provider, finished steps skipped, the rest done."""
-    infra, view = find(context, run_id)
-    item = view.run(run_id)  # type: ignore[attr-defined]
+    infra, view, item = find(context, run_id)
     if item.status not in ("running", "cancelled", "failed"):
         raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", f"'provisioning apply -i {infra}' plans afresh")
-    newest = view.runs()[0].id  # type: ignore[attr-defined]
+    newest = view.runs()[0].id
     if newest != run_id:
         raise Stop(Exit.STALE, f"run {newest} came after run {run_id}", f"'provisioning apply -i {infra}' plans afresh")
     space = context.workspace
-    plan = planned_of_run(space, view, run_id).plan  # type: ignore[arg-type]
+    plan = planned_of_run(space, view, run_id).plan
     context.confirm(f"Resume run {run_id} of {infra}?")
     ledger, timing = space.ledger(infra), space.config.ledger
     options = RunOptions(parallel, timing.window, flush_seconds=float(timing.flush_seconds))
@@ -136,13 +139,12 @@ def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) 
 @click.pass_obj
 def run_cancel(context: Context, run_id: str, lock_timeout: str) -> int:
     """Ask a living run on this machine to stop; close one whose process is gone."""
-    infra, view = find(context, run_id)
-    item = view.run(run_id)  # type: ignore[attr-defined]
+    infra, view, item = find(context, run_id)
     if item.status != "running":
         raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", "there is nothing to cancel")
     space = context.workspace
     context.confirm(f"Cancel run {run_id} of {infra}?")
-    if stop_holder(view.lock, run_id):  # type: ignore[attr-defined]
+    if stop_holder(view.lock, run_id):
         context.note(f"asked the process of run {run_id} to stop; its running steps finish and are recorded")
         return Exit.OK
     consent = Consent(reason="run cancel", lock_timeout=seconds_of(lock_timeout))

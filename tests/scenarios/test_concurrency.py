@@ -25,7 +25,7 @@ def test_sixteen_applies_at_once_end_in_one_state_and_a_valid_chain(
     started = [c.start("apply", "--yes", "--lock-timeout", "5m" if n % 2 else "0s") for n, c in enumerate([first, *clones])]
     ended = []
     for process in started:
-        out, err = process.communicate(timeout=300)
+        _, err = process.communicate(timeout=300)
         assert "Traceback" not in err, err
         ended.append((process.returncode, err))
     codes = [code for code, _ in ended]
