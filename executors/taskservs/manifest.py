@@ -63,7 +63,8 @@ def read(name: str, files: Mapping[str, bytes]) -> Manifest:
     except KeyError:
         raise Broken(f"extension '{name}' has no manifest.yaml") from None
     except yaml.YAMLError as error:
-        raise Broken(f"extensions/taskservs/{name}/manifest.yaml cannot be read: {error}") from error
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise Broken(f"extensions/taskservs/{name}/manifest.yaml:{line}: {getattr(error, 'problem', error)}") from error
     if not isinstance(raw, dict):
         raise Broken(f"extensions/taskservs/{name}/manifest.yaml is not a map")
     service = _given(raw, "service") or {}
