@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from gitops.cli.main import ALIASES, COMMANDS, GLOBAL_HELP, root
+from gitops.ledger.lock import MOVES
 from gitops.schema import jsonschema_export
 from gitops.stops import MEANING
 
@@ -89,7 +90,33 @@ def bad_inputs() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "bad-inputs.md": bad_inputs}
+def ledger() -> str:
+    """The page as written, with diagram and table made anew from the transition table."""
+    head, start, rest = (
+        (HERE / "ledger.md").read_text().partition("<!-- moves: made from gitops/ledger/lock.py by `make docs` -->\n")
+    )
+    _, end, tail = rest.partition("<!-- /moves -->")
+    edges: dict[tuple[str, str], list[str]] = {}
+    for move in MOVES.values():
+        for source in sorted(move.source) or ["[*]"]:
+            for target in sorted(move.target) or [source]:
+                edges.setdefault((source, target), []).append(move.name)
+    diagram = [
+        "```mermaid",
+        "stateDiagram-v2",
+        *(f"    {a} --> {b}: {', '.join(names)}" for (a, b), names in edges.items()),
+        "```",
+    ]
+    rows = [
+        (m.name, ", ".join(sorted(m.source)) or "no ledger", ", ".join(sorted(m.target)) or "the same", m.by,
+         f"+{m.token}" if m.token else "", m.when, ", ".join(sorted(m.writes)))
+        for m in MOVES.values()
+    ]  # fmt: skip
+    moves = table(("move", "from", "to", "by", "token", "when", "writes"), rows)
+    return head + start + "\n" + "\n".join(diagram) + "\n\n" + moves + "\n\n" + end + tail
+
+
+PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "bad-inputs.md": bad_inputs, "ledger.md": ledger}
 for path, content in jsonschema_export.files():
     PAGES[f"../state-repo-template/{path}"] = content.decode
 

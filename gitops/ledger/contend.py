@@ -24,19 +24,23 @@ LOST_ROUNDS = 3
 def watch(seen: Seen, lock: Lock, now: float) -> Seen:
     """``seen`` brought up to this look at the lock, taken at ``now``."""
     keys = [("reader", c.holder.id, c.pulse) for c in lock.readers]
-    if lock.holder is not None:
+    if lock.holder is not None and lock.state is State.HELD:
         keys.append(("holder", lock.holder.id, lock.pulse))
-    if lock.state is State.FREE:
+    if lock.state in (State.FREE, State.HOLD):
         keys += [("queue", c.holder.id, 0) for c in lock.queue]
     return {key: seen.get(key, now) for key in keys}
 
 
 def gone(lock: Lock, seen: Seen, now: float, is_dead: Callable[[Holder], bool]) -> frozenset[str]:
-    """Ids of holder, readers and waiters that no longer count: silent for too long, or dead on our own machine."""
-    found = {key[1] for key, since in seen.items() if key[0] != "queue" and now - since >= lock.silence}
+    """Ids of holder, readers and waiters that no longer count: silent for too long, or dead on our own machine.
+
+    A waiter's time runs while the lock could be had: free, or with nobody left alive in it.
+    """
+    leases = [since for (role, _, _), since in seen.items() if role != "queue"]
+    found = {who for (role, who, _), since in seen.items() if role != "queue" and now - since >= lock.silence}
     for place, claim in enumerate(lock.queue, 1):
-        since = seen.get(("queue", claim.holder.id, 0))
-        if since is not None and now - since >= QUEUE_PATIENCE * place:
+        could = max(leases) + lock.silence if leases else seen.get(("queue", claim.holder.id, 0), now)
+        if now - could >= QUEUE_PATIENCE * place:
             found.add(claim.holder.id)
     everyone = [c.holder for c in (*lock.readers, *lock.queue)] + ([lock.holder] if lock.holder else [])
     return frozenset(found | {h.id for h in everyone if is_dead(h)})

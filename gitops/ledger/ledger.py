@@ -299,5 +299,3 @@ def stop_of(error: GitError) -> Stop:
 def moment(unix: float) -> str:
     """``2026-11-24 14:05:09 UTC``."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix))
-
-

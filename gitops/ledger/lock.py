@@ -235,5 +235,3 @@ def _holder_or_none(value: object) -> Holder | None:
 
 def _claim(value: object) -> Claim:
     return of_document(Claim, value, holder=_holder)
-
-

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gitops.ledger.shape import of_document, to_document
 from planners.canonical import Json, digest
-from planners.model import EMPTY, Pin
+from planners.model import Pin
 
 OUTPUT_BYTES = 64 << 10
 """Of a step's output the ledger keeps the end; the whole is kept on the machine that ran it."""
@@ -26,7 +26,7 @@ class RunRecord:
     infra: str
     status: str
     plan: str
-    document: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
+    document: Mapping[str, Json] = field(default_factory=dict)
     source_commit: str = ""
     treeish: str = ""
     actor: str = ""

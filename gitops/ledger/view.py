@@ -49,6 +49,8 @@ class View:
 
     def _read(self, entries: Mapping[str, TreeEntry], read: Callable[[Any], T]) -> dict[str, T]:
         """Files by path through ``read``."""
+        if not entries:
+            return {}
         try:
             contents = self._repository.blobs([e.oid for e in entries.values()])
         except GitError as error:

@@ -1,0 +1,58 @@
+"""Commits as the writer makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitops.ledger.audit import verify
+from gitops.ledger.writer import draw, fresh_nonce
+from gitops.ports import GitError, Person
+
+if TYPE_CHECKING:
+    from .conftest import Site, World
+
+
+def test_nonces_are_128_bits_and_never_alike() -> None:
+    many = {fresh_nonce() for _ in range(1000)}
+    assert len(many) == 1000
+    assert all(len(nonce) == 32 for nonce in many)
+
+
+def test_draws_lie_from_zero_up_to_one() -> None:
+    many = [draw() for _ in range(1000)]
+    assert 0 <= min(many) < 0.1
+    assert 0.9 < max(many) < 1
+
+
+def test_the_author_is_the_person_and_the_time_that_of_the_wall(site: Site, world: World) -> None:
+    world.clock.advance(7)
+    with site.acquire():
+        pass
+    assert {c.author for c in site.repository.history(world.tip)} == {Person("ann", "ann@example.org", 1_700_000_007)}
+
+
+def test_commits_are_signed_when_asked(world: World) -> None:
+    site = world.site(clone=world.server.clone("ann"), sign=True)
+    with site.acquire():
+        pass
+    assert all(c.signed for c in site.repository.history(world.tip))
+    assert not [g for g in verify(site.repository, world.tip, "dev", "w1").not_guaranteed if "not signed" in g]
+
+
+def test_who_cannot_sign_writes_nothing(world: World) -> None:
+    site = world.site(sign=True)
+    with pytest.raises(Exception, match="cannot sign") as caught, site.acquire():
+        pass
+    assert isinstance(caught.value.__cause__, GitError)
+    assert world.server.refs == {}
+
+
+def test_two_equal_moves_are_two_commits(world: World) -> None:
+    one, other = world.site("ann"), world.site("ann")
+    tips = set()
+    for site in (one, other):
+        with site.acquire():
+            tips.add(world.tip)
+    assert len(tips) == 2
