@@ -105,7 +105,7 @@ def deploy(context: Context, /, frozen: str, **run: Any) -> int:
     head = sources.protected_head(context.workspace)
     infra = context.one_infra(head, "deploy")
     planned = make_plan(context.workspace, Ask(infra, head, head, follow_pin=False))
-    return carry_out(context, planned, pin=False if planned.view.pin else None, kind="deploy", **run)
+    return carry_out(context, planned, pin=False if planned.view.pin else None, kind="deploy", command="deploy", **run)
 
 
 @click.command(help="Plan and apply towards an earlier snapshot or commit, and stay there.")
@@ -123,7 +123,7 @@ def rollback(context: Context, /, to_snapshot: str, to_commit: str, **run: Any) 
     commit = sources.commit_of(context.workspace, to_commit)
     pin = Pin(f"commit:{commit[:12]}", commit, run.get("reason") or "rollback")
     planned = make_plan(context.workspace, Ask(infra, commit, commit, follow_pin=False))
-    return carry_out(context, planned, pin=pin, kind="deploy", **run)
+    return carry_out(context, planned, pin=pin, kind="deploy", command="rollback", **run)
 
 
 def towards_snapshot(context: Context, command: str, version: str, **run: Any) -> int:
@@ -137,7 +137,7 @@ def towards_snapshot(context: Context, command: str, version: str, **run: Any) -
         found = snapshot(space.repository, space.remote, infra, version)
     pin = Pin(f"snapshot:{version}", found.source_commit, run.get("reason") or command)
     ask = Ask(infra, found.declarations, found.source_commit, follow_pin=False, frozen=True)
-    return carry_out(context, make_plan(space, ask), pin=pin, kind="deploy", **run)
+    return carry_out(context, make_plan(space, ask), pin=pin, kind="deploy", command=command, **run)
 
 
 def carry_out(
@@ -152,6 +152,7 @@ def carry_out(
     reason: str,
     pin: Pin | bool | None = None,
     kind: str = "write",
+    command: str = "apply",
 ) -> int:
     """Show, gate, ask, run, report. Nothing is written before the answer is yes."""
     from executors.ports import RunOptions
@@ -159,7 +160,7 @@ def carry_out(
     from gitops.pipeline import apply as apply_plan
 
     space, timing = context.workspace, context.workspace.config.ledger
-    consent = Consent(allow_deletes, planned.plan.destroy, reason or kind, kind, seconds_of(lock_timeout), pin)
+    consent = Consent(allow_deletes, planned.plan.destroy, reason or command, kind, seconds_of(lock_timeout), pin)
     options = RunOptions(parallel, timing.window, on_failure, compensate, float(timing.flush_seconds))
     if not context.check and planned.view.interrupted_runs():
         planned = settled(context, planned, consent, options)
