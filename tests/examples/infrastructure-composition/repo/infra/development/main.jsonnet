@@ -1,0 +1,1 @@
+(import '../../templates/lib/infrastructure.libsonnet').extended.development

@@ -1,0 +1,1 @@
+(import '../../templates/lib/sized.libsonnet')('prod')

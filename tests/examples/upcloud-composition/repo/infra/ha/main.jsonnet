@@ -1,0 +1,1 @@
+(import '../../templates/lib/upcloud.libsonnet').ha_stack

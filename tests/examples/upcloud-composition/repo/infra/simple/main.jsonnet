@@ -1,0 +1,1 @@
+(import '../../templates/lib/upcloud.libsonnet').simple_production
