@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitops import sources
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
+from planners.model import Pin
 from planners.steps import Options, Plan
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
     from gitops.pipeline import Consent, Planned, Stage
-    from planners.model import Pin
     from planners.stale import Moved
 
 
@@ -85,7 +85,10 @@ def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
     plan = from_document(found.document)
     if isinstance(plan, Problems):
         raise Stop(Exit.FAILURE, f"the plan of run {run_id} cannot be read back", "see 'provisioning audit verify'", tuple(plan))
-    fetch_commit(space, found.source_commit)
+    if isinstance(found.pin, Pin) and found.pin.source.startswith("snapshot:"):
+        pinned_tree(space, found.infra, found.pin)
+    else:
+        fetch_commit(space, found.source_commit)
     ask = Ask(
         found.infra,
         found.treeish,

@@ -6,7 +6,8 @@ import click
 
 from gitops.cli.context import Context
 from gitops.inspect import moment
-from gitops.stops import Exit
+from gitops.stops import Exit, Stop
+from gitops.wiring import git_stops
 
 
 @click.group(help="Frozen snapshots: list, show, verify.")
@@ -21,7 +22,8 @@ def snapshot_list(context: Context) -> None:
     from gitops.release import snapshots
 
     space = context.workspace
-    found = snapshots(space.repository, space.remote, context.infra)
+    with git_stops():
+        found = snapshots(space.repository, space.remote, context.infra)
     rows = [("VERSION", "INFRA", "ENVIRONMENT", "COMMIT", "CREATED")]
     rows += [(s.version, s.infra, s.environment, s.source_commit[:12], moment(s.created)) for s in found]
     context.emit(
@@ -41,7 +43,8 @@ def snapshot_show(context: Context, version: str) -> None:
     from gitops.release import snapshot as find
 
     space = context.workspace
-    found = find(space.repository, space.remote, context.one_infra(context.head, "snapshot show"), version)
+    with git_stops():
+        found = find(space.repository, space.remote, context.one_infra(context.head, "snapshot show"), version)
     context.emit(found.document(), json.dumps(found.document(), indent=2))
 
 
@@ -50,11 +53,18 @@ def snapshot_show(context: Context, version: str) -> None:
 @click.pass_obj
 def snapshot_verify(context: Context, version: str) -> int:
     """Exit 1 when anything differs."""
-    from gitops.release import verify_snapshot
+    from gitops.release import snapshot as find
+    from gitops.release import verify
 
     space = context.workspace
     infra = context.one_infra(context.head, "snapshot verify")
-    findings = verify_snapshot(space.repository, space.remote, infra, version)
+    with git_stops():
+        found = find(space.repository, space.remote, infra, version)
+        try:
+            loaded = space.load(infra, found.declarations)
+        except Stop:
+            loaded = None
+        findings = verify(space.repository, found, loaded)
     lines = [str(f) for f in findings] or [f"{infra} {version}: intact"]
     context.emit({"infra": infra, "version": version, "findings": [str(f) for f in findings]}, "\n".join(lines))
     return Exit.FAILURE if findings else Exit.OK

@@ -39,7 +39,8 @@ def validate(context: Context, ref: str, strict: bool) -> int:
         context.note(
             f"note: infra '{name}' has a ledger and no declarations; 'provisioning apply -i {name} --destroy' empties it"
         )
-    text = f"{counted(len(names), 'infra')}, {counted(resources, 'resource')}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    what = f"{counted(len(names), 'infra')}, {counted(resources, 'resource')}"
+    text = f"{what}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
     document = {"infras": list(names), "resources": resources, "problems": [problem_document(p) for p in ordered]}
     context.emit(document, text)
     return Exit.INVALID if errors or (strict and warnings) else Exit.OK

@@ -20,6 +20,7 @@ def workspace_freeze(context: Context, version: str, ref: str) -> None:
     """Evaluated declarations, sources and extensions under one tag; costs no copies."""
     from gitops.release import freeze
     from gitops.sources import commit_of
+    from gitops.wiring import git_stops
 
     space = context.workspace
     commit = commit_of(space, ref or "HEAD")
@@ -27,7 +28,9 @@ def workspace_freeze(context: Context, version: str, ref: str) -> None:
     if context.check:
         context.note(f"would freeze {infra} at {commit[:12]} as {version}")
         return
-    made = freeze(space.repository, space.remote, space.load(infra, commit), commit, version, space.person(), space.clock.wall())
+    loaded = space.load(infra, commit)
+    with git_stops():
+        made = freeze(space.repository, space.remote, loaded, commit, version, space.person(), space.clock.wall())
     text = f"frozen {infra} at {commit[:12]} as {version}\ndeploy it: provisioning deploy -i {infra} --frozen {version}"
     context.emit(made.document(), text)
 

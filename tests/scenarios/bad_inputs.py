@@ -206,7 +206,7 @@ CASES = (
         fork,
         ("apply", "--yes"),
         4,
-        "error: the ledger of 'shop' lives at <path>, and this remote is <path>; a fork never drives the same estate; if the repository has moved: provisioning workspace move-remote",
+        "error: workspace.yaml says this workspace lives at <path>, and this clone's origin is <path>; apply from there; if the workspace has moved, change 'remote' in workspace.yaml",
     ),
     Case(
         "another workspace's ledger",
@@ -263,7 +263,13 @@ CASES = (
         "error: there is no resource 'server/web-1'; did you mean 'server/web-01'?",
     ),
     Case("unknown run", no_file, ("run", "show", "r1"), 5, "error: there is no run 'r1'; 'provisioning run list' shows the runs"),
-    Case("unknown snapshot", no_file, ("deploy", "--frozen", "v9", "--yes"), 5, ""),
+    Case(
+        "unknown snapshot",
+        no_file,
+        ("deploy", "--frozen", "v9", "--yes"),
+        5,
+        "error: there is no snapshot 'v9' of 'shop'; 'provisioning snapshot list -i shop' shows them",
+    ),
     Case(
         "not a plan file",
         no_file,
