@@ -42,9 +42,7 @@ def require_own_remote(space: Workspace) -> None:
     wanted, own = space.config.remote, space.remote
     if wanted and normalised(space.absolute(wanted)) != normalised(own.url):
         message = f"workspace.yaml says this workspace lives at {wanted}, and this clone's origin is {own.shown}"
-        raise Stop(
-            Exit.DENIED, message, "apply from the workspace's own remote; if it has moved, change 'remote' in workspace.yaml"
-        )
+        raise Stop(Exit.DENIED, message, "apply from there; if the workspace has moved, change 'remote' in workspace.yaml")
 
 
 def judge(space: Workspace, planned: Planned, at_gate: bool = False) -> Verdict:
