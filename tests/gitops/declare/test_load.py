@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gitops.declare.load import Loaded, check, check_shared, load, load_workspace
 from gitops.git.memory import MemoryRepository
@@ -154,3 +158,52 @@ def test_a_frozen_tree_is_loaded_like_a_commit(providers: Mapping[str, Any]) -> 
     tree = repository.entries(frozen, ".frozen/v1")["declarations"].oid
     assert load(repository, tree, "shop", providers) == live
     assert isinstance(live, Loaded)
+
+
+WHOLE = {
+    "settings": {"provider": "fake", "environment": "dev", "zone": "z", "labels": {"a": "b"}, "provider_config": {"fake": {}}},
+    "use": ["base"],
+    "servers": {
+        "a": {"cpu_cores": 1, "taskservs": ["nginx", {"name": "nginx", "role": "x"}], "networks": [{"name": "lan"}]},
+        "b": {"depends_on": ["server/a"], "image": "${server/a.image}", "lifecycle": {"moved_from": "c"}, "backups": [{}]},
+    },
+    "taskservs": {"nginx": {"config": {"port": 80}, "profiles": {"big": {}}, "requires": ["x"], "health": {"type": "none"}}},
+    "clusters": {"web": {"servers": ["a"], "taskservs": ["nginx"]}},
+    "networks": {"lan": {"cidr": "10.0.0.0/24"}},
+    "volumes": {"d": {"size_gb": 1}},
+    "load_balancers": {"lb": {"servers": ["a"], "listeners": [{"port": 80}]}},
+    "dns": {"x.example": {"values": ["secret://shop/a/b"]}},
+}
+odd = st.sampled_from(
+    [None, True, -1, 1.5, "", "x", "${server/zz.id}", "secret://x", [], {}, [None], {"name": 3}, [[]], {"": None}]
+)
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(s for k, v in items for s in spots(v, (*path, k)))]
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.sampled_from(spots(WHOLE)), odd), min_size=1, max_size=3))
+def test_whatever_stands_anywhere_is_loaded_or_told(changes: list[tuple[tuple[Any, ...], Any]], load_files: Load) -> None:
+    value: Any = deepcopy(WHOLE)
+    for path, new in changes:
+        spot = value
+        for part in path[:-1]:
+            if part not in keys(spot):
+                break
+            spot = spot[part]
+        else:
+            if path and path[-1] in keys(spot):
+                spot[path[-1]] = new
+    result = load_files({MAIN: json.dumps(value), "templates/base.yaml": "", **NGINX})
+    assert isinstance(result, Loaded | Problems)
+    if isinstance(result, Problems):
+        assert all(p.where.path and p.hint for p in result)
+
+
+def keys(value: Any) -> Any:
+    """The keys or indexes of a container."""
+    return value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
