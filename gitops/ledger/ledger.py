@@ -10,9 +10,9 @@ from itertools import count
 
 from executors.ports import Clock, LeaseLost
 from gitops.ledger import tree
-from gitops.ledger.chain import LOCAL, REMOTE_PREFIX, Backoff, Chain, LostRaceError
+from gitops.ledger.chain import LOCAL, LONGEST_WAIT, REMOTE_PREFIX, Backoff, Chain, LostRaceError
 from gitops.ledger.check import faults_since
-from gitops.ledger.contend import LOST_ROUNDS, QUEUE_PATIENCE, gone, left, next_move, watch
+from gitops.ledger.contend import LOST_ROUNDS, QUEUE_PATIENCE, ahead, gone, left, next_move, watch
 from gitops.ledger.held import Held
 from gitops.ledger.holder import Actor, Holder
 from gitops.ledger.lock import HOLD_SECONDS, Claim, Lock, State, freed
@@ -26,8 +26,10 @@ from gitops.stops import Exit, Stop
 
 __all__ = ["LOCAL", "REMOTE_PREFIX", "Held", "Ledger", "View"]
 
-LOOK = 20
+LOOK = 10
 """New transitions checked whenever a newer tip is seen; ``audit verify`` checks all."""
+FRONT_WAIT = 2.0
+"""Seconds between two looks of the first in the queue at most, of the second twice that, and so on: handing over is quick."""
 ROUNDS = 10
 """Attempts of a person's move against others who move the same lock."""
 
@@ -150,7 +152,8 @@ class Ledger:
                     waiting(f"infra '{self.infra}' is locked by {told}: {lock.reason}; waiting up to {patience:.0f} s")
                 if lost >= LOST_ROUNDS and not queued:
                     queued = self._enqueue(view, me, wish.kind)
-                self._chain.backoff.wait(attempt, start + patience - now)
+                place = FRONT_WAIT * (len(ahead(lock, me.id)) + 1) if queued else LONGEST_WAIT
+                self._chain.backoff.wait(attempt, min(place, start + patience - now))
         except BaseException:
             if queued:
                 self._dequeue(me)

@@ -237,6 +237,20 @@ def test_another_process_of_the_same_clone_may_be_ahead_of_what_we_read(ann: Par
     assert slow.seen() == second
 
 
+def test_a_note_made_while_we_asked_the_remote_does_not_make_its_answer_a_rewritten_chain(ann: Party) -> None:
+    first = ann.chain.publish("", {"file": b"1"}, "one", ANN)
+    second = ann.commit(first, "two")
+    whole = ann.remote.refs
+
+    def refs(patterns: Any) -> Any:
+        answer = whole(patterns)
+        ann.repository.set_ref(f"{LOCAL}/dev", second)
+        return answer
+
+    ann.remote.refs = refs  # type: ignore[method-assign]
+    assert ann.chain.fetch() == first
+
+
 def test_a_fetch_that_another_process_disturbed_is_made_good(world: World, bob: Party) -> None:
     tip = bob.chain.publish("", {"file": b"1"}, "one", ANN)
     disturbed = Party(world)

@@ -10,8 +10,10 @@ import pytest
 from executors.ports import Broken, LeaseLost
 from gitops.ledger.audit import log, verify
 from gitops.ledger.held import Held
+from gitops.ledger.ledger import LOOK
 from gitops.ledger.lock import State
 from gitops.ledger.records import OUTPUT_BYTES, Converged
+from gitops.ledger.transition import Draft, Stamp, compose
 from gitops.ports import Pushed
 from gitops.stops import Exit, Stop
 from planners.model import Pin, RecordedResource, Status
@@ -295,6 +297,27 @@ def test_a_run_taken_up_again_is_running_again(world: World, site: Site, run: An
     sound(world, site)
 
 
+def test_what_a_later_run_learns_of_an_ended_one_belongs_to_that(
+    world: World, site: Site, run: Any, intent: Any, done: Any
+) -> None:
+    with site.acquire() as held:
+        held.begin_run(run())
+        held.record([], [intent(held)])
+        held.finish_run("r1", "failed", None)
+    assert site.ledger.view().finished_ops("r1") == frozenset()
+    with site.acquire("r2", plan="p2") as held:
+        held.record([done()], [])
+    assert site.ledger.view().finished_ops("r1") == {"op1"}
+    sound(world, site)
+
+
+def test_a_run_that_holds_the_lock_is_not_interrupted(world: World, site: Site, run: Any) -> None:
+    with site.acquire() as held:
+        held.begin_run(run())
+        assert held.view().interrupted_runs() == ()
+        assert [r.status for r in held.view().runs()] == ["running"]
+
+
 def test_results_of_an_interrupted_run_stay_its_own_under_another_run(
     world: World, site: Site, run: Any, intent: Any, done: Any
 ) -> None:
@@ -458,6 +481,22 @@ def test_junk_on_top_of_our_commit_is_not_built_upon(world: World, site: Site, i
         world.server.objects |= junk.objects
         world.server.refs["refs/heads/provisioning/ledger/dev"] = tip
         with pytest.raises(LeaseLost, match="changed by something else than provisioning"):
+            held.record([], [intent(held)])
+    assert world.tip == tip
+
+
+def test_junk_below_many_moves_of_others_is_not_built_upon_either(world: World, site: Site, intent: Any) -> None:
+    with site.acquire() as held:
+        forger, person = site.repository, site.ledger._actor.person
+        tip = forger.write(world.tip, {"state/server/evil.json": b"{}\n"}, "evil", person)
+        lock = site.ledger.view().lock
+        for number in range(LOOK + 1):
+            stamp = Stamp("dev", "ann <ann@example.org>", "host-1", f"{number:032x}", 1)
+            lock, edits, message = compose(lock, Draft("enqueue", lock), stamp)
+            tip = forger.write(tip, edits, message, person)
+        world.server.objects |= forger.objects
+        world.server.refs["refs/heads/provisioning/ledger/dev"] = tip
+        with pytest.raises(LeaseLost, match="state/server/evil"):
             held.record([], [intent(held)])
     assert world.tip == tip
 
