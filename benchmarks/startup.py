@@ -22,20 +22,14 @@ BUDGETS = {"provisioning --version": 5.0, "provisioning plan (no change)": 15.0}
 """Times ``python -c pass``."""
 
 
-def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> float:
-    """Seconds one process took."""
+def run(argv: Sequence[str | Path], cwd: Path, env: Mapping[str, str]) -> float:
+    """Seconds one process took. What it said is shown when it fails."""
     begun = time.perf_counter()
-    subprocess.run(argv, cwd=cwd, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    return time.perf_counter() - begun
-
-
-def shop(folder: Path, env: Mapping[str, str]) -> Path:
-    """The template's example infra, applied once; returns its clone."""
-    remote, repo = folder / "remote.git", folder / "estate"
-    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", remote], check=True, env=env)
-    for words in (["init", repo, "--remote", remote], ["-w", repo, "apply", "-i", "shop", "--yes"]):
-        subprocess.run([PROGRAM, *words], check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    return repo
+    done = subprocess.run(argv, cwd=cwd, env=env, check=False, capture_output=True, text=True)
+    seconds = time.perf_counter() - begun
+    if done.returncode:
+        raise SystemExit(f"{argv} ended with {done.returncode}:\n{done.stderr}")
+    return seconds
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -47,7 +41,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], **own}
 
 
-def measure(commands: Mapping[str, Sequence[str]], cwd: Path, env: Mapping[str, str], runs: int) -> dict[str, float]:
+def measure(commands: Mapping[str, Sequence[str | Path]], cwd: Path, env: Mapping[str, str], runs: int) -> dict[str, float]:
     """Median seconds of each command."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(1 + runs):
@@ -61,23 +55,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    commands: dict[str, Sequence[str]] = {
+    commands: dict[str, Sequence[str | Path]] = {
         "python -c pass": [sys.executable, "-c", "pass"],
-        "provisioning --version": [str(PROGRAM), "--version"],
-        "provisioning help": [str(PROGRAM), "help"],
-        "provisioning plan (no change)": [str(PROGRAM), "plan", "-i", "shop"],
+        "provisioning --version": [PROGRAM, "--version"],
+        "provisioning help": [PROGRAM, "help"],
+        "provisioning plan (no change)": [PROGRAM, "plan", "-i", "shop"],
         "git ls-remote (the floor of a plan)": ["git", "ls-remote", "--quiet", "origin"],
     }
     with tempfile.TemporaryDirectory(prefix="provisioning-bench-") as name:
         folder = Path(name)
         env = environment(folder)
-        repo = shop(folder, env)
+        remote, repo = folder / "remote.git", folder / "estate"
+        run(["git", "init", "-q", "--bare", "--initial-branch=main", remote], folder, env)
+        run([PROGRAM, "init", repo, "--remote", remote], folder, env)
         try:
+            run([PROGRAM, "apply", "-i", "shop", "--yes"], repo, env)
             medians = measure(commands, repo, env, runs)
         finally:
-            subprocess.run(
-                [PROGRAM, "-w", repo, "apply", "-i", "shop", "--destroy", "--yes"], check=True, env=env, capture_output=True
-            )
+            run([PROGRAM, "apply", "-i", "shop", "--destroy", "--yes"], repo, env)
     base = medians["python -c pass"]
     machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
     print(f"start-up: median of {runs} interleaved runs; {machine}")
