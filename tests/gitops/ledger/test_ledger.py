@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from executors.clocks import SystemClock
+from gitops.git.local import GitRepository, open_repository
+from gitops.git.remote import GitRemote
 from gitops.ledger.audit import log, verify
 from gitops.ledger.chain import LOCAL
 from gitops.ledger.contend import QUEUE_PATIENCE
-from gitops.ledger.ledger import moment
+from gitops.ledger.holder import actor
+from gitops.ledger.ledger import Ledger, moment
 from gitops.ledger.lock import Lock, State
-from gitops.ports import Pushed
+from gitops.ports import Person, Pushed
+from gitops.schema.workspace import LedgerConfig
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -620,3 +629,46 @@ def test_a_taking_that_landed_and_was_queued_upon_is_still_ours(world: World, si
 
 def test_a_moment_is_shown_in_utc() -> None:
     assert moment(1_700_000_000) == "2023-11-14 22:13:20 UTC"
+
+
+# --- over real remotes -------------------------------------------------------------------------------------
+
+
+def real_site(folder: Path, remote: Any, name: str) -> tuple[GitRepository, Ledger]:
+    """A process in a clone of its own, with this machine's clock."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", **remote.environ}
+    subprocess.run(["git", "init", "--quiet", str(folder / name)], check=True, env=environ)
+    repository = open_repository(folder / name, environ)
+    me = actor(Person(name, f"{name}@example.org"), {})
+    shared = GitRemote(repository.git, remote.url)
+    return repository, Ledger(repository, shared, "dev", "w1", LedgerConfig(), SystemClock(), me, "shared")
+
+
+@pytest.mark.slow
+def test_contenders_in_clones_of_their_own_each_get_one_turn(git_remote: Any, tmp_path: Path, intent: Any, done: Any) -> None:
+    """Four of them, in threads: each takes the lock, records one resource, and lets go."""
+    remote = git_remote("estate")
+    sites = [real_site(tmp_path, remote, f"p{n}") for n in range(4)]
+    inside: list[str] = []
+    together: list[int] = []
+
+    def work(number: int) -> int:
+        with sites[number][1].acquire("write", f"r{number}", "p1", "apply", 100, inside.append) as held:
+            together.append(1)
+            assert len(together) == 1
+            op, address = f"op{number}", f"server/web-0{number}"
+            held.record([], [intent(held, op, address)])
+            held.record([done(op, address)], [])
+            together.pop()
+            return held.token
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(work, range(4))) == [1, 2, 3, 4]
+    repository, ledger = sites[0]
+    view = ledger.view()
+    assert len(view.recorded().resources) == 4
+    assert verify(repository, view.tip, "dev", "w1").findings == ()
+    for clone, _ in sites:
+        clone.close()
+    with open_repository(remote.path, {"PATH": os.environ["PATH"]}) as bare:
+        assert verify(bare, view.tip, "dev", "w1").findings == ()
