@@ -1,0 +1,97 @@
+"""A plan under a pull request: the summary first, the details folded, and never longer than a forge takes.
+
+Everything that comes from a repository or a provider stands in a code span or a code fence longer than any backticks in
+it: there neither Markdown nor HTML nor mentions mean anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+from gitops.report.layout import Entry, Group, clean, groups, headline, told
+from planners.steps import Plan
+
+LIMIT = 60_000
+"""Characters; GitHub takes 65,536, and the caller may add some."""
+TAIL = 500
+"""Characters kept free for the closing words."""
+NOTICES, NOTICE_LENGTH = 20, 500
+"""More of them, or longer ones, would leave no room for the plan."""
+_LINK = re.compile(r"https?://[^\s<>\"'()\[\]]+\Z")
+
+
+def render_markdown(plan: Plan, link: str = "") -> str:
+    """The plan as Markdown of at most ``LIMIT`` characters.
+
+    ``link`` leads to the whole plan; what is no web address is shown as text.
+    """
+    parts = [f"### {span(headline(plan))}\n\nid {span(plan.id)}\n"]
+    parts += [f"> {span(text)}\n" for text in _notices(plan)]
+    if plan.targets:
+        parts.append(f"Only {span(_cut(clean(', '.join(plan.targets))))} and what is needed for it.\n")
+    room = LIMIT - TAIL - len(link) - sum(len(p) + 1 for p in parts)
+    left = 0
+    for group in groups(plan):
+        text, shown = _folded(group, room)
+        left += len(group.entries) - shown
+        if shown:
+            parts.append(text)
+            room -= len(text) + 1
+    if left:
+        parts.append(f"**{left} more steps are not shown here.** {_pointer(plan, link)}\n")
+    elif link:
+        parts.append(_pointer(plan, link) + "\n")
+    return "\n".join(parts)
+
+
+def _notices(plan: Plan) -> Iterable[str]:
+    texts = [told(n) for n in plan.notices]
+    if plan.drift:
+        texts.append(f"drift: {clean(', '.join(plan.drift))}")
+    yield from (_cut(text) for text in texts[:NOTICES])
+    if len(texts) > NOTICES:
+        yield f"{len(texts) - NOTICES} more notices are not shown here"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= NOTICE_LENGTH else text[:NOTICE_LENGTH] + "…"
+
+
+def _pointer(plan: Plan, link: str) -> str:
+    if _LINK.match(link):
+        return f"[The whole plan](<{link}>)"
+    return f"The whole plan: {span(clean(link) or f'provisioning plan -i {plan.infra}')}"
+
+
+def _folded(group: Group, room: int) -> tuple[str, int]:
+    """The group in at most ``room`` characters, and how many of its entries that holds. An entry is shown whole or not."""
+    bodies = [_entry(e) for e in group.entries]
+    fence = "`" * (_longest_run("".join(bodies)) + 3)
+    head = f"<details><summary>{escape(group.title)} ({len(bodies)})</summary>\n\n{fence}diff\n"
+    foot = f"{fence}\n\n</details>\n"
+    room -= len(head) + len(foot) + 1
+    shown = 0
+    for body in bodies:
+        room -= len(body)
+        if room < 0:
+            break
+        shown += 1
+    return head + "".join(bodies[:shown]) + foot, shown
+
+
+def _entry(entry: Entry) -> str:
+    lines = [f"{entry.sign} {entry.address}  {entry.note}".rstrip(), *(f"      {sign} {text}" for sign, text in entry.lines)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def span(text: str) -> str:
+    """``text`` as a code span. An empty one shows as a blank."""
+    ticks = "`" * (_longest_run(text) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
