@@ -45,9 +45,8 @@ def parse_url(url: str) -> tuple[str, str, int, str]:
         if not parts.hostname or parts.username:
             raise ValueError("no host, or a password in it")
     except (ValueError, KeyError) as error:
-        raise Broken(
-            f"a health check cannot ask '{url.partition('?')[0]}': it needs a URL such as http://HOST:PORT/health"
-        ) from error
+        shown = url.partition("?")[0].rpartition("@")[2]
+        raise Broken(f"a health check cannot ask '{shown}': it needs a URL such as http://HOST:PORT/health") from error
     return parts.scheme, parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 

@@ -46,9 +46,7 @@ class HealthTiming:
 def apply(machine: Machine, files: Mapping[str, bytes], name: str, request: Request, facts: Mapping[str, Json]) -> Applied:
     """Install, configure and start it; what is so already is left alone. Raises the errors of the ports."""
     manifest = read_manifest(name, files)
-    before = markers.read(machine, name)
-    if before and request.token < before.token:
-        raise LeaseLost(f"{request.address} was changed under token {before.token}; {request.token} is an older holder's")
+    before = _fenced(markers.read(machine, name), request)
     facts = {**facts, "config": with_ports(machine, name, facts.get("config", {}))}
     work = Work(machine, name, files, facts, request)
     marker = work.do(manifest, wanted(manifest, files, facts, request.declared), before)
@@ -60,7 +58,7 @@ def remove(machine: Machine, files: Mapping[str, bytes], name: str, request: Req
 
     What was installed tells how: its scripts were kept on the machine, the extension may be gone by now.
     """
-    marker = markers.read(machine, name)
+    marker = _fenced(markers.read(machine, name), request)
     if marker is None:
         return ""
     work = Work(machine, name, {}, marker.facts, request)
@@ -111,6 +109,13 @@ def timing(files: Mapping[str, bytes], declared: Mapping[str, Json]) -> HealthTi
     """How the check is to be repeated; ``None`` when there is none."""
     check = check_of(read_manifest("", files), declared)
     return HealthTiming(check.interval, check.timeout, check.retries, check.start_period) if check else None
+
+
+def _fenced(marker: Marker | None, request: Request) -> Marker | None:
+    """Whoever held the lock before us may still be calling: an older token changes nothing any more."""
+    if marker and request.token < marker.token:
+        raise LeaseLost(f"{request.address} was changed under token {marker.token}; {request.token} is an older holder's")
+    return marker
 
 
 def _observation(marker: Marker) -> Observation:

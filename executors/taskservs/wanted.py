@@ -71,7 +71,7 @@ def _filled(check: Health | None, render: Renderer, facts: Mapping[str, Json]) -
     if check.type == "http":
         checks.parse_url(filled["url"])
     if check.type == "tcp" and not filled["port"].isdigit():
-        raise Broken(f"a health check of type tcp needs a port, got '{filled['port']}'")
+        raise Broken("a health check of type tcp needs a port, and its 'port' is no number")
     return filled
 
 

@@ -100,7 +100,7 @@ def test_proxies_of_the_environment_are_not_asked(port: int, monkeypatch: pytest
 
 @pytest.mark.parametrize("url", ["ftp://x/", "http:///path", "no url", "http://user:pw@host/", "http://host:port/", "http://[x/"])
 def test_what_is_no_url_is_told(url: str) -> None:
-    with pytest.raises(Broken, match="a health check cannot ask '.*': it needs a URL such as") as raised:
+    with pytest.raises(Broken, match=r"a health check cannot ask '.*': it needs a URL such as") as raised:
         checks.parse_url(url)
     assert "pw" not in str(raised.value)
 

@@ -75,7 +75,7 @@ def test_the_declarations_check_wins() -> None:
     ("check", "told"),
     [
         (Health("http", url="localhost:80"), "cannot ask 'localhost:80'"),
-        (Health("tcp", port="{{ config.key }}"), "needs a port, got 's3cret'"),
+        (Health("tcp", port="{{ config.key }}"), "its 'port' is no number"),
         (Health("http", url="{{ config.none }}"), r"manifest\.yaml: health\.url: .* has no attribute 'none'"),
     ],
 )
