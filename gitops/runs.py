@@ -16,11 +16,26 @@ from planners.steps import Options, Plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from executors.ports import Outcome
+    from executors.ports import Outcome, RunOptions
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
     from gitops.pipeline import Consent, Planned, Stage
     from planners.stale import Moved
+
+
+def run_options(space: Workspace, parallel: int = 10, on_failure: str = "stop", compensate: bool = False) -> RunOptions:
+    """How to run here: the ledger's timing, and no call that could outlast a third of the lease."""
+    from executors.ports import RunOptions
+
+    timing = space.config.ledger
+    return RunOptions(
+        parallel,
+        timing.window,
+        on_failure,
+        compensate,
+        float(timing.flush_seconds),
+        call_seconds=timing.lease_seconds / 3,
+    )
 
 
 def new_run_id(space: Workspace) -> str:
@@ -94,7 +109,7 @@ def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
         found.treeish,
         found.source_commit,
         Options(plan.targets, plan.destroy),
-        frozen=found.treeish != found.source_commit,
+        frozen=sources.frozen_version(found.pin),
     )
     return Planned(ask, plan, view, space.load(found.infra, found.treeish))
 
@@ -120,7 +135,7 @@ def pinned_tree(space: Workspace, infra: str, pin: Pin) -> str:
     from gitops.release import snapshot
 
     with git_stops():
-        return snapshot(space.repository, space.remote, infra, name).declarations
+        return snapshot(space.repository, space.remote, space.config.id, infra, name).declarations
 
 
 def convergence(space: Workspace, planned: Planned, view: View, outcome: Outcome) -> Converged | None:

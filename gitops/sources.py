@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitops.ports import GitError
 from gitops.stops import Exit, Stop
 from gitops.wiring import REMOTE, Workspace, git_stops
-from planners.model import EnvironmentClass
+from planners.model import EnvironmentClass, Pin
 from planners.steps import Notice
 
 if TYPE_CHECKING:
@@ -169,8 +169,14 @@ def follow_pin(space: Workspace, ask: Ask, view: View) -> tuple[Ask, tuple[Notic
     held = len(commits_between(space, pin.commit, ask.commit, ask.infra)) if ask.commit else 0
     held_back = f"{held} change{'s' * (held != 1)} at HEAD held back"
     text = f"{ask.infra} is pinned to {pin.source} ({pin.reason}): {held_back}; 'provisioning deploy' releases it"
-    frozen = pin.source.startswith("snapshot:")
-    return replace(ask, treeish=pinned_tree(space, ask.infra, pin), commit=pin.commit, frozen=frozen), (Notice("pinned", text),)
+    pinned = replace(ask, treeish=pinned_tree(space, ask.infra, pin), commit=pin.commit, frozen=frozen_version(pin))
+    return pinned, (Notice("pinned", text),)
+
+
+def frozen_version(pin: Pin | bool | None) -> str:
+    """The version of the snapshot that a pin names, "" for none."""
+    kind, _, version = pin.source.partition(":") if isinstance(pin, Pin) else ("", "", "")
+    return version if kind == "snapshot" else ""
 
 
 def last_change(space: Workspace, commit: str, path: str) -> str:
@@ -197,7 +203,8 @@ def ledger_names(space: Workspace, offline: bool = False) -> tuple[str, ...]:
 
     with git_stops():
         if offline:
-            found: Mapping[str, str] = space.repository.local(LOCAL)
-            return tuple(sorted(ref.removeprefix(f"{LOCAL}/") for ref in found))
-        found = space.remote.refs([f"{REMOTE_PREFIX}/*"])
+            # a mirror has them under their own names
+            known = [*space.repository.local(LOCAL), *space.repository.local(REMOTE_PREFIX)]
+            return tuple(sorted({ref.rpartition("/")[2] for ref in known}))
+        found: Mapping[str, str] = space.remote.refs([f"{REMOTE_PREFIX}/*"])
     return tuple(sorted(ref.removeprefix(f"{REMOTE_PREFIX}/") for ref in found))

@@ -134,9 +134,9 @@ def towards_snapshot(context: Context, command: str, version: str, **run: Any) -
     space = context.workspace
     with git_stops():
         infra = context.infra or context.one_infra(context.head, command)
-        found = snapshot(space.repository, space.remote, infra, version)
+        found = snapshot(space.repository, space.remote, space.config.id, infra, version)
     pin = Pin(f"snapshot:{version}", found.source_commit, run.get("reason") or command)
-    ask = Ask(infra, found.declarations, found.source_commit, follow_pin=False, frozen=True)
+    ask = Ask(infra, found.declarations, found.source_commit, follow_pin=False, frozen=version)
     return carry_out(context, make_plan(space, ask), pin=pin, kind="deploy", command=command, **run)
 
 
@@ -155,13 +155,13 @@ def carry_out(
     command: str = "apply",
 ) -> int:
     """Show, gate, ask, run, report. Nothing is written before the answer is yes."""
-    from executors.ports import RunOptions
     from gitops.gate import gate
     from gitops.pipeline import apply as apply_plan
+    from gitops.runs import run_options
 
-    space, timing = context.workspace, context.workspace.config.ledger
+    space = context.workspace
     consent = Consent(allow_deletes, planned.plan.destroy, reason or command, kind, seconds_of(lock_timeout), pin)
-    options = RunOptions(parallel, timing.window, on_failure, compensate, float(timing.flush_seconds))
+    options = run_options(space, parallel, on_failure, compensate)
     if not context.check and planned.view.interrupted_runs():
         planned = settled(context, planned, consent, options)
     show(context, (planned,))

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from executors.ports import RunOptions
 from gitops.cli.apply import report, staged
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
 from gitops.inspect import moment
 from gitops.ledger.holder import stop_holder
 from gitops.pipeline import Consent, resume
-from gitops.runs import close_interrupted, planned_of_run
+from gitops.runs import close_interrupted, planned_of_run, run_options
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -120,8 +119,7 @@ def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) 
     space = context.workspace
     plan = planned_of_run(space, view, run_id).plan
     context.confirm(f"Resume run {run_id} of {infra}?")
-    ledger, timing = space.ledger(infra), space.config.ledger
-    options = RunOptions(parallel, timing.window, flush_seconds=float(timing.flush_seconds))
+    ledger, options = space.ledger(infra), run_options(space, parallel)
     wait = seconds_of(lock_timeout)
     with (
         ledger.acquire("write", run_id, item.plan, "run resume", wait, context.note) as held,
@@ -146,7 +144,7 @@ def run_cancel(context: Context, run_id: str, lock_timeout: str) -> int:
         context.note(f"asked the process of run {run_id} to stop; its running steps finish and are recorded")
         return Exit.OK
     consent = Consent(reason="run cancel", lock_timeout=seconds_of(lock_timeout))
-    with staged(context, None, RunOptions()) as stage:
+    with staged(context, None, run_options(space)) as stage:
         close_interrupted(space, infra, consent, stage)
     context.note(f"run {run_id} is closed; 'provisioning apply -i {infra}' does what is left")
     return Exit.OK

@@ -23,7 +23,7 @@ def snapshot_list(context: Context) -> None:
 
     space = context.workspace
     with git_stops():
-        found = snapshots(space.repository, space.remote, context.infra)
+        found = snapshots(space.repository, space.remote, space.config.id, context.infra)
     rows = [("VERSION", "INFRA", "ENVIRONMENT", "COMMIT", "CREATED")]
     rows += [(s.version, s.infra, s.environment, s.source_commit[:12], moment(s.created)) for s in found]
     context.emit(
@@ -44,7 +44,8 @@ def snapshot_show(context: Context, version: str) -> None:
 
     space = context.workspace
     with git_stops():
-        found = find(space.repository, space.remote, context.one_infra(context.head, "snapshot show"), version)
+        infra = context.one_infra(context.head, "snapshot show")
+        found = find(space.repository, space.remote, space.config.id, infra, version)
     context.emit(found.document(), json.dumps(found.document(), indent=2))
 
 
@@ -53,18 +54,18 @@ def snapshot_show(context: Context, version: str) -> None:
 @click.pass_obj
 def snapshot_verify(context: Context, version: str) -> int:
     """Exit 1 when anything differs."""
+    from gitops.release import evaluates_otherwise, verify
     from gitops.release import snapshot as find
-    from gitops.release import verify
 
     space = context.workspace
     infra = context.one_infra(context.head, "snapshot verify")
     with git_stops():
-        found = find(space.repository, space.remote, infra, version)
+        found = find(space.repository, space.remote, space.config.id, infra, version)
+        findings = verify(space.repository, found, space.config.identities)
         try:
-            loaded = space.load(infra, found.declarations)
-        except Stop:
-            loaded = None
-        findings = verify(space.repository, found, loaded)
-    lines = [str(f) for f in findings] or [f"{infra} {version}: intact"]
-    context.emit({"infra": infra, "version": version, "findings": [str(f) for f in findings]}, "\n".join(lines))
+            findings += evaluates_otherwise(space.repository, found, space.load(infra, found.declarations))
+        except Stop as stop:
+            findings += (f"its declarations cannot be evaluated any more: {stop.message}",)
+    lines = list(findings) or [f"{infra} {version}: intact"]
+    context.emit({"infra": infra, "version": version, "findings": list(findings)}, "\n".join(lines))
     return Exit.FAILURE if findings else Exit.OK

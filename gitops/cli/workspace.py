@@ -19,7 +19,7 @@ def workspace() -> None:
 def workspace_freeze(context: Context, version: str, ref: str) -> None:
     """Evaluated declarations, sources and extensions under one tag; costs no copies."""
     from gitops.release import freeze
-    from gitops.sources import commit_of
+    from gitops.sources import PROTECTED_CLASSES, commit_of, require_published
     from gitops.wiring import git_stops
 
     space = context.workspace
@@ -29,8 +29,10 @@ def workspace_freeze(context: Context, version: str, ref: str) -> None:
         context.note(f"would freeze {infra} at {commit[:12]} as {version}")
         return
     loaded = space.load(infra, commit)
+    require_published(space, commit, loaded.desired.environment)
+    sign = loaded.desired.environment.class_ in PROTECTED_CLASSES and bool(space.repository.setting("user.signingkey", own=True))
     with git_stops():
-        made = freeze(space.repository, space.remote, loaded, commit, version, space.person(), space.clock.wall())
+        made = freeze(space.repository, space.remote, loaded, commit, version, space.person(), space.clock.wall(), sign)
     text = f"frozen {infra} at {commit[:12]} as {version}\ndeploy it: provisioning deploy -i {infra} --frozen {version}"
     context.emit(made.document(), text)
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,3 +153,21 @@ def workspace_at() -> Callable[[Desk, Path, str], Desk]:
 def office(desk: Desk, tmp_path: Path, workspace_at: Callable[[Desk, Path, str], Desk]) -> Desk:
     """A workspace with one pushed infra ``shop`` on the fake provider; its remote is ``remote.git`` beside it."""
     return workspace_at(desk, tmp_path / "estate", str(bare(tmp_path / "remote.git", desk)))
+
+
+def until_there(folder: Path, pattern: str, process: subprocess.Popen[str]) -> Path:
+    """The first path that fits, as soon as it is there; the process must go on until then."""
+    for _ in range(600):
+        found = sorted(folder.glob(pattern))
+        if found:
+            return found[0]
+        if process.poll() is not None:
+            raise AssertionError(f"it ended first: {process.communicate()}")
+        threading.Event().wait(0.05)
+    raise AssertionError(f"{pattern} did not appear")
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Path, str, subprocess.Popen[str]], Path]:
+    """Waits for a path."""
+    return until_there

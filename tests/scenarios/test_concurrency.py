@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ WRITERS = 16
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # ssh takes half a second a connection, and a loaded machine more
 @pytest.mark.parametrize("transport", ["file", "ssh", "https"])
 def test_sixteen_applies_at_once_end_in_one_state_and_a_valid_chain(
     transport: str, desk: Any, tmp_path: Path, request: pytest.FixtureRequest, workspace_at: Any
@@ -57,7 +56,9 @@ while [ ! -e "$PWD/go" ] && [ $tries -lt 300 ]; do sleep 0.05; tries=$((tries + 
 
 
 @pytest.mark.slow
-def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(office: Any, tmp_path: Path) -> None:
+def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(
+    office: Any, tmp_path: Path, wait_for: Any
+) -> None:
     office.commit(GATE, "a service that takes its time")
     process = office.start("apply", "--yes")
     root = wait_for(office.home / "state", "**/reached", process).parent
@@ -79,15 +80,3 @@ def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(
     assert sorted(done) == ["server/a-01", "server/b-01", "taskserv/a-01/gate"]
     other("apply", "--destroy", "--yes")
     assert not list((office.home / "state").glob("**/servers/*"))
-
-
-def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> Path:
-    """The first path that fits, as soon as it is there; the process must go on until then."""
-    for _ in range(600):
-        found = sorted(folder.glob(pattern))
-        if found:
-            return found[0]
-        if process.poll() is not None:
-            raise AssertionError(f"it ended first: {process.communicate()}")
-        threading.Event().wait(0.05)
-    raise AssertionError(f"{pattern} did not appear")
