@@ -101,7 +101,6 @@ def beside(repository: GitRepository) -> Iterator[tuple[list[str], Mapping[str, 
         for part in ("objects", "refs", "info"):
             (folder / part).mkdir()
         (folder / "HEAD").write_text(repository.resolve("HEAD") or "ref: refs/heads/none\n")
-        (folder / "info" / "attributes").write_text("* -filter\n")
         if (common / "info" / "exclude").exists():
             shutil.copyfile(common / "info" / "exclude", folder / "info" / "exclude")
         if (own / "index").exists():

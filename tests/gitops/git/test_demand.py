@@ -77,8 +77,9 @@ def test_history_that_cannot_be_had_is_an_error_and_not_a_no(shallow: Path, sour
         assert error.value.kind == "missing"
 
 
-def test_a_shallow_clone_of_nowhere_says_so(shallow: Path, git: Any, opened: Any) -> None:
+def test_a_shallow_clone_of_nowhere_says_so(shallow: Path, source: Path, git: Any, opened: Any) -> None:
     git(shallow, "remote", "remove", "origin")
+    git(shallow, "clone", "--quiet", "--bare", str(source), "origin")  # content is not mistaken for the remote
     repository = opened(shallow)
     assert not repository.deepen()
     assert repository.resolve("HEAD~1") is None

@@ -250,6 +250,14 @@ class TestRefs:
         assert repository.local("refs/tags") == {"refs/tags/v1": repository.resolve("HEAD")}
         assert repository.resolve("v1") == repository.resolve("HEAD")
 
+    def test_a_ref_that_points_at_another_is_moved_itself(self, work: Path, git: Any, opened: Any) -> None:
+        git(work, "symbolic-ref", "refs/provisioning/x", "refs/heads/main")
+        repository = opened(work)
+        main = repository.resolve("main")
+        written = repository.write(main, {"b": b"1"}, "m", ANN)
+        assert repository.set_ref("refs/provisioning/x", written)
+        assert (repository.resolve("main"), repository.resolve("refs/provisioning/x")) == (main, written)
+
     def test_replaced_and_grafted_objects_do_not_count(self, work: Path, git: Any, opened: Any) -> None:
         git(work, "commit", "--quiet", "--allow-empty", "-m", "second")
         first, second = git(work, "rev-parse", "main~1"), git(work, "rev-parse", "main")
