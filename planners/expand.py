@@ -72,18 +72,18 @@ def _dangling(
             message = (
                 f"'${{{edge.address}.{edge.output}}}' in {resource.address} refers to nothing: {edge.address} is not declared"
             )
-            yield Problem(resource.where, "reference-to-nothing", message, _nearest(edge.address, resources))
+            yield Problem(resource.where, "reference-to-nothing", message, _nearest(edge.address, resource, resources))
         elif problem := _bad_output(resource, target, edge.output, catalog):
             yield problem
     for edge in edges:
         if edge.output is None and edge.address not in resources and edge.address not in told:
             told.add(edge.address)
             message = f"{resource.address} needs {edge.address}, which is not declared"
-            yield Problem(resource.where, "unknown-dependency", message, _nearest(edge.address, resources))
+            yield Problem(resource.where, "unknown-dependency", message, _nearest(edge.address, resource, resources))
 
 
-def _nearest(address: str, resources: Mapping[str, Resource]) -> str:
-    known = (a for a in resources if kind_of(a) == kind_of(address))
+def _nearest(address: str, user: Resource, resources: Mapping[str, Resource]) -> str:
+    known = (a for a in resources if kind_of(a) == kind_of(address) and a != user.address)
     return hint(address, known, "declare it, or remove what needs it")
 
 

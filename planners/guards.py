@@ -28,8 +28,9 @@ def refused(steps: Sequence[Step], declared: Mapping[str, Resource], world: Worl
     """Steps that may not be: against ``prevent_destroy``, moves that would not keep the thing, providers nobody here knows."""
     for step in steps:
         yield from _protected(step, declared.get(step.address), world)
-        yield from _lost_in_move(step, declared.get(step.address), world)
-        if isinstance(step, (Delete, Replace)) and not step.gone_with_host:
+        if step.address in world.moves:
+            yield from _lost_in_move(step, declared.get(step.address), world)
+        elif isinstance(step, (Delete, Replace)) and not step.gone_with_host:
             yield from _out_of_reach(step, declared.get(step.address), world)
 
 
@@ -44,7 +45,7 @@ def _protected(step: Step, resource: Resource | None, world: World) -> Iterator[
 
 
 def _lost_in_move(step: Step, resource: Resource | None, world: World) -> Iterator[Problem]:
-    if resource and step.address in world.moves and not isinstance(step, Move):
+    if resource and not isinstance(step, Move):
         message = f"{step.address} cannot be moved from {world.moves[step.address]}: it would be made anew ({step.reason})"
         yield Problem(
             resource.where,
