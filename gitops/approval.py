@@ -32,8 +32,7 @@ KIND = "approvals"
 KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,3})(?: [^\n]*)?\Z")
 CO_AUTHOR = re.compile(r"^co-authored-by:.*<([^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
 MAKE_KEY = (
-    "ssh-keygen -t ed25519, then: git config --global gpg.format ssh && "
-    "git config --global user.signingkey ~/.ssh/id_ed25519.pub"
+    "ssh-keygen -t ed25519, then: git config --global gpg.format ssh && git config --global user.signingkey ~/.ssh/id_ed25519.pub"
 )
 
 
@@ -129,7 +128,6 @@ def authors(repository: Repository, config: WorkspaceConfig, infra: str, base: s
     commits that touch what the infra is made of count. Raises ``Stop`` (failure) when history is cut off before the answer.
     """
     known = _mainline(repository, base)
-    lines = _signers(config.identities)
     found: set[str] = set()
     todo, seen = [tip], set(known)
     try:
@@ -142,7 +140,7 @@ def authors(repository: Repository, config: WorkspaceConfig, infra: str, base: s
             todo += commit.parents
             own = inputs_digest(repository, oid, infra)
             if all(inputs_digest(repository, parent, infra) != own for parent in commit.parents):
-                found |= _makers(repository, commit, config.identities, lines)
+                found |= _makers(repository, commit, config.identities)
     except GitError as error:
         if error.kind != "missing":
             raise
@@ -164,11 +162,10 @@ def _mainline(repository: Repository, base: str) -> set[str]:
     return found
 
 
-def _makers(repository: Repository, commit: Commit, identities: Sequence[Identity], lines: Sequence[str]) -> set[str]:
+def _makers(repository: Repository, commit: Commit, identities: Sequence[Identity]) -> set[str]:
     found = {commit.author.email.casefold(), *(mail.casefold() for mail in CO_AUTHOR.findall(commit.message))}
-    if commit.signed and lines:
-        identity = _of_principal(identities, repository.verify(commit.oid, lines).principal)
-        found |= {identity.name} if identity else set()
+    if commit.signed and (identity := signer(repository, commit.oid, identities)):
+        found.add(identity.name)
     return found - {""}
 
 
@@ -200,7 +197,7 @@ def _checked(
     """The record as a value, or why it does not count."""
     if not commit.signed:
         return f"{record['decision']} by '{record['principal']}' is not signed"
-    identity = _of_principal(config.identities, repository.verify(commit.oid, _signers(config.identities)).principal)
+    identity = signer(repository, commit.oid, config.identities)
     if identity is None:
         return f"{record['decision']} by '{record['principal']}' is signed by no key of an identity in workspace.yaml"
     if record["principal"] != identity.name:
@@ -232,7 +229,7 @@ def _signed(
         if error.kind != "no-identity":
             raise
         raise Stop(Exit.INVALID, f"approvals are signed, and {error}", f"make a key: {MAKE_KEY}") from error
-    identity = _of_principal(config.identities, repository.verify(oid, _signers(config.identities)).principal)
+    identity = signer(repository, oid, config.identities)
     if identity is None:
         message = f"your signing key belongs to no identity in workspace.yaml on '{config.protected_branch}'"
         hint = "add its public half there by pull request, under identities: {name, emails, teams, keys}; it must be an ssh key"
@@ -265,16 +262,19 @@ def _message(document: Mapping[str, Any]) -> str:
 # --- identities ------------------------------------------------------------------------------------------
 
 
-def _signers(identities: Sequence[Identity]) -> tuple[str, ...]:
+def signer(repository: Repository, commit: str, identities: Sequence[Identity]) -> Identity | None:
+    """Whose key signed ``commit``; ``None``: nobody's that is listed."""
+    lines = _lines(identities)
+    principal = repository.verify(commit, lines).principal if lines else ""
+    number = principal.removeprefix("identity-")
+    return identities[int(number)] if number.isdigit() and int(number) < len(identities) else None
+
+
+def _lines(identities: Sequence[Identity]) -> tuple[str, ...]:
     """Lines of an allowed-signers file. A principal is an identity's place in the list: names are free text, and in such a
     file they would be patterns."""
     keys = ((n, KEY.match(key.strip())) for n, identity in enumerate(identities) for key in identity.keys)
     return tuple(f'identity-{n} namespaces="git" {key[1]} {key[2]}' for n, key in keys if key)
-
-
-def _of_principal(identities: Sequence[Identity], principal: str) -> Identity | None:
-    number = principal.removeprefix("identity-")
-    return identities[int(number)] if number.isdigit() and int(number) < len(identities) else None
 
 
 def _name_of_mail(identities: Sequence[Identity], mail: str) -> str:

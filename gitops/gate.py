@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gitops import sources
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
-from planners.steps import Notice
+from planners.steps import Notice, Plan
 
 if TYPE_CHECKING:
     from gitops.pipeline import Consent, Planned
@@ -22,14 +22,17 @@ def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
     require_own_remote(space)
     if not ask.commit:
         raise Stop(Exit.USAGE, "a preview of uncommitted edits cannot be applied", "commit and push them, then apply")
-    if not ask.frozen:
-        sources.require_published(space, ask.commit, plan.environment)
+    environment = strictest(space, planned)
+    if ask.frozen:
+        require_trusted(space, planned, environment)
+    else:
+        sources.require_published(space, ask.commit, environment)
     for notice in plan.notices:
         if notice.code == "destroys-everything" and not (consent.destroy or plan.destroy):
             raise Stop(Exit.USAGE, notice.message, f"add {notice.blocks} if that is what you want")
         if notice.code == "deletion-budget" and int(notice.blocks.split()[-1]) > consent.allow_deletes:
             raise Stop(Exit.USAGE, notice.message, f"add {notice.blocks} if that is what you want")
-    verdict = judge(space, planned, at_gate=True)
+    verdict = judge(space, planned, environment)
     if not verdict.allowed:
         hint = f"have somebody else run: provisioning approve {plan.id[:12]} -i {plan.infra}"
         raise Stop(Exit.NEEDS_APPROVAL, f"plan {plan.id[:12]} of {plan.infra} is not approved: {verdict.why}", hint)
@@ -45,18 +48,63 @@ def require_own_remote(space: Workspace) -> None:
         raise Stop(Exit.DENIED, message, "apply from there; if the workspace has moved, change 'remote' in workspace.yaml")
 
 
-def judge(space: Workspace, planned: Planned, at_gate: bool = False) -> Verdict:
-    """What the environment asks for and what is there. A plan that needs no approval costs nothing.
+def strictest(space: Workspace, planned: Planned) -> Environment:
+    """The plan's environment, or the one the infra has on the protected branch when that is stricter: no change frees itself.
 
-    ``at_gate``: the environment is that of the protected branch too, the stricter of both, as no change may free itself.
+    Where the protected branch does not say, be it broken or without the infra, the last clean run's stands for it.
     """
+    from rules.approvals import stricter
+
+    own, infra = planned.plan.environment, planned.plan.infra
+    try:
+        head = sources.protected_head(space)
+        if head == planned.ask.treeish:
+            return own
+        if infra in sources.infra_names(space, head):
+            return stricter(own, space.load(infra, head).desired.environment)
+    except Stop:
+        pass  # a rollback must be possible while the branch is broken
+    return stricter(own, _environment_applied(planned) or own)
+
+
+def _environment_applied(planned: Planned) -> Environment | None:
+    from planners.document import from_document
+
+    view = planned.view
+    clean = next((r.id for r in view.runs() if r.status == "succeeded"), "")
+    run = view.run(clean)
+    plan = from_document(run.document) if run else None
+    return plan.environment if isinstance(plan, Plan) else None
+
+
+def require_trusted(space: Workspace, planned: Planned, environment: Environment) -> None:
+    """Whoever may push may tag: a snapshot must be whole, and for staging and prod be what the protected branch had, or signed
+    by somebody listed there. Raises ``Stop`` (failure)."""
+    from gitops.release import snapshot, trusted, verify
+
+    infra, version = planned.plan.infra, planned.ask.frozen
+    protected = environment.class_ in sources.PROTECTED_CLASSES
+    head = sources.protected_head(space) if protected else ""
+    identities = (space.config_at(head) if protected else space.config).identities
+    with git_stops():
+        found = snapshot(space.repository, space.remote, space.config.id, infra, version)
+        wrong = verify(space.repository, found, identities)
+        if wrong or found.declarations != planned.ask.treeish:
+            message = f"snapshot '{version}' of '{infra}' is not what was frozen: {(*wrong, 'the plan is of another')[0]}"
+            raise Stop(Exit.FAILURE, message, f"see 'provisioning snapshot verify {version} -i {infra}'")
+        if protected and not trusted(space.repository, found, identities, head):
+            message = f"snapshot '{version}' of '{infra}' is neither what '{space.config.protected_branch}' had nor signed"
+            hint = "freeze a commit of that branch, or let somebody whose key workspace.yaml lists freeze it"
+            raise Stop(Exit.FAILURE, message, hint)
+
+
+def judge(space: Workspace, planned: Planned, environment: Environment | None = None) -> Verdict:
+    """What the environment (the plan's own, unless given) asks for and what is there. Needing nobody costs nothing."""
     from rules.approvals import judge as weigh
-    from rules.approvals import needed, stricter
+    from rules.approvals import needed
 
     plan, now = planned.plan, space.clock.wall()
-    environment = plan.environment
-    if at_gate and not planned.ask.frozen:
-        environment = stricter(environment, _protected_environment(space, planned))
+    environment = environment or plan.environment
     if not needed(plan, environment):
         return weigh(plan, (), (), now, environment)
     from gitops.approval import read
@@ -67,20 +115,12 @@ def judge(space: Workspace, planned: Planned, at_gate: bool = False) -> Verdict:
     return weigh(plan, standing.approvals, makers(space, planned), now, environment)
 
 
-def _protected_environment(space: Workspace, planned: Planned) -> Environment:
-    """The infra's environment as the protected branch has it; the plan's own where that does not declare the infra."""
-    head, infra = sources.protected_head(space), planned.plan.infra
-    if head == planned.ask.commit or infra not in sources.infra_names(space, head):
-        return planned.plan.environment
-    return space.load(infra, head).desired.environment
-
-
 def makers(space: Workspace, planned: Planned) -> tuple[str, ...]:
     """Those who made what this plan applies, since the last clean run: they do not approve it themselves."""
     from gitops.approval import authors
 
-    if planned.ask.frozen or not planned.ask.commit:
-        return ()
+    if not planned.ask.commit or space.repository.resolve(planned.ask.commit) is None:
+        return ()  # a preview, or a snapshot whose sources are gone
     base = next((r.source_commit for r in planned.view.runs() if r.status == "succeeded" and r.source_commit), "")
     config = space.config_at(sources.protected_head(space))
     with git_stops():

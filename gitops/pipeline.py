@@ -43,8 +43,8 @@ class Ask:
     full: bool = False
     offline: bool = False
     follow_pin: bool = True
-    frozen: bool = False
-    """The declarations are a frozen snapshot's: published by its tag."""
+    frozen: str = ""
+    """The version of the frozen snapshot the declarations are of: published by its tag."""
 
 
 @dataclass(frozen=True, slots=True)
