@@ -122,7 +122,7 @@ def _probe(repository: Repository, remote: Remote, person: object) -> Iterator[C
         return repository.write(parent, {"probe": text.encode()}, f"probe {text}\n", person)  # type: ignore[arg-type]
 
     first, rival = commit("", "first"), commit("", "rival")
-    second = commit(first, "second")
+    second, stray = commit(first, "second"), commit(rival, "stray")
 
     def landed(update: RefUpdate, *more: RefUpdate) -> bool:
         if remote.push([update, *more]) is Pushed.ACCEPTED:
@@ -133,9 +133,9 @@ def _probe(repository: Repository, remote: Remote, person: object) -> Iterator[C
         "a branch can be made": landed(RefUpdate(name, ZERO, first)),
         "a branch that is there is not made again": not landed(RefUpdate(name, ZERO, rival)),
         "what was pushed is read back": remote.refs([name]).get(name) == first,
-        "a move from where it is not is refused": not landed(RefUpdate(name, rival, second)),
+        "a move from where it is not is refused": not landed(RefUpdate(name, rival, stray)),
         "several refs move together or not at all": not landed(
-            RefUpdate(f"{name}-two", ZERO, rival), RefUpdate(name, rival, second)
+            RefUpdate(f"{name}-two", ZERO, rival), RefUpdate(name, rival, stray)
         )
         and f"{name}-two" not in remote.refs([f"{name}-two"]),
         "a move from where it is, is taken": landed(RefUpdate(name, first, second)),

@@ -10,6 +10,7 @@ from gitops import sources
 from gitops.runs import new_run_id
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace
+from planners.expand import expand
 from planners.model import Presence, RecordedResource, kind_of
 from planners.suggest import hint
 
@@ -23,7 +24,7 @@ def import_(space: Workspace, infra: str, address: str, external_id: str, reason
 
     commit = sources.head(space)
     loaded = space.load(infra, commit)
-    resource = loaded.desired.resources.get(address)
+    resource = expand(loaded.desired, loaded.catalog).resources.get(address)
     if resource is None:
         raise Stop(
             Exit.NOT_FOUND, f"'{address}' is not declared in {infra}", hint(address, loaded.desired.resources, "declare it first")

@@ -9,7 +9,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .conftest import Module
 
-ELSEWHERE: Mapping[str, str] = {}
+ELSEWHERE: Mapping[str, str] = {
+    "gitops/cli/apply.py": "tests/scenarios/test_main_job.py",
+    "gitops/cli/approve.py": "tests/scenarios/test_approvals.py",
+    "gitops/cli/audit.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/completion.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/config.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/doctor.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/drift.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/entries.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/infra.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/init.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/layer.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/lock.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/plan.py": "tests/scenarios/test_main_job.py",
+    "gitops/cli/run.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/snapshot.py": "tests/scenarios/test_main_job.py",
+    "gitops/cli/state.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/status.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/validate.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/why.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/workspace.py": "tests/scenarios/test_main_job.py",
+    "gitops/__main__.py": "tests/scenarios/test_bad_inputs.py",
+    "gitops/checkup.py": "tests/scenarios/test_commands.py",
+    "gitops/declared_edits.py": "tests/scenarios/test_commands.py",
+    "gitops/gate.py": "tests/scenarios/test_approvals.py",
+    "gitops/inspect.py": "tests/scenarios/test_commands.py",
+    "gitops/pipeline.py": "tests/scenarios/test_main_job.py",
+    "gitops/runs.py": "tests/scenarios/test_concurrency.py",
+    "gitops/sources.py": "tests/scenarios/test_clones.py",
+    "gitops/starter.py": "tests/scenarios/test_commands.py",
+    "gitops/state_acts.py": "tests/scenarios/test_commands.py",
+    "gitops/wiring.py": "tests/scenarios/test_bad_inputs.py",
+}
 """Module -> the tests that hold it, where a file of its own would say nothing."""
 ACROSS: Mapping[str, str] = {
     "tests/gitops/declare/test_bad_inputs.py": "the table of bad declarations, whichever module finds them",

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import gitops
+
 LIMIT = 120
 """Seconds any one command may take."""
 
@@ -46,11 +48,11 @@ class Desk:
     environ: dict[str, str] = field(default_factory=dict)
 
     def env(self, more: Mapping[str, str] = {}) -> dict[str, str]:  # read only
-        base = {
-            k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "PYTHONSAFEPATH", "PYTHONPATH", "VIRTUAL_ENV")
-        }
+        base = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "PYTHONSAFEPATH", "VIRTUAL_ENV")}
         own = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state"), "XDG_CACHE_HOME": str(self.home / "cache")}
-        return {**base, **own, **self.environ, **more}
+        # the very program that these tests import, the wheel's or the checkout's
+        code = {"PYTHONPATH": str(Path(gitops.__file__).parents[1])}
+        return {**base, **own, **code, **self.environ, **more}
 
     def start(self, *argv: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
         """The program, running."""

@@ -1,0 +1,21 @@
+"""Durations."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops.cli.durations import seconds_of
+from gitops.stops import Stop
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604800), (" 1m ", 60)])
+def test_a_number_with_a_unit(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "1.5h", "-1m", "1h30m", "ten minutes"])
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(Stop) as caught:
+        seconds_of(text)
+    assert caught.value.code == 2
+    assert "write it as 90s, 15m, 2h or 7d" in caught.value.hint
