@@ -1,34 +1,29 @@
-"""What one phase of a step does outside: the request it makes, whom it asks, and what became of it if nobody recorded that."""
+"""What one phase of a step does outside: the request it makes, whom it asks, and the record it leaves."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from threading import Lock
 from typing import cast
 
 from executors import records
-from executors.events import Applied, Settled
+from executors.health import Timing
 from executors.phases import Phase
-from executors.ports import Intent, Machine, NeedsHuman, Provider, Request, Tools
-from executors.redact import Redactor
-from planners.canonical import Json, digest
-from planners.expand import PROVIDER_KINDS
+from executors.ports import Intent, LeaseLost, Machine, NeedsHuman, NotFound, Provider, Request, Tools
+from executors.redact import Hidden, Redactor
+from planners.canonical import Json
 from planners.model import Observation, Presence, RecordedResource, Status, host_of, kind_of, name_of
-from planners.references import found
 from planners.requirements import taskserv_of
 from planners.steps import Delete, Step, Update
 
-CALL_SECONDS = 20.0
-"""One call's limit: a third of the shortest usual lease (DESIGN section 7)."""
 SECRET = "secret://"  # noqa: S105  # the scheme, not a secret
+EXTENSIONS = "taskservs"
+"""The folder of taskserv extensions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An effect that took place. ``check``: a health check is still to pass."""
+    """An effect that took place. ``recorded``: the new record, ``None``: it is gone. ``check``: its health is still to pass."""
 
     recorded: RecordedResource | None
     output: str = ""
@@ -36,194 +31,218 @@ class Done:
 
 
 class Effects:
-    """Performs phases. ``records`` is the recorded state as this run has changed it so far; safe to use from several threads."""
+    """Performs phases. ``records`` is the recorded state as this run has changed it so far; only ``put`` changes it.
 
-    def __init__(self, tools: Tools, redactor: Redactor) -> None:
+    Several threads may perform phases at once: what a phase reads is there, and stays as it is, before it begins.
+    """
+
+    def __init__(self, tools: Tools, redactor: Redactor, call_seconds: float = 20.0) -> None:
         self.tools = tools
-        self.redactor = redactor
         self.records: dict[str, RecordedResource] = dict(tools.recorded)
-        self._run = (tools.run, tools.plan, tools.source_commit)
-        self._lock = Lock()
+        self._servers: Mapping[str, Json] = {name_of(a): _plain(r) for a, r in self.records.items() if kind_of(a) == "server"}
+        self._redactor = redactor
+        self._call_seconds = call_seconds
+        self._begun: set[str] = set()
+        self._source = records.Source(tools.run, tools.plan, tools.source_commit)
+
+    def put(self, step: Step, new: RecordedResource | None) -> None:
+        """What the step's resource is from now on; ``None``: it is gone. Called by one thread only."""
+        changed = {step.address: new, **({moved: None} if (moved := getattr(step, "moved_from", "")) else {})}
+        for address, record in changed.items():
+            if record is None:
+                self.records.pop(address, None)
+            else:
+                self.records[address] = record
+            if kind_of(address) == "server":
+                others = {n: o for n, o in self._servers.items() if n != name_of(address)}
+                self._servers = others | ({name_of(address): _plain(record)} if record else {})
 
     # --- before ------------------------------------------------------------------------------------------
 
     def intent(self, phase: Phase) -> Intent:
-        """What is written down before the effect: the request with references and secrets as they are written, as a digest."""
+        """What is written down before the effect. It holds no secret, nor a digest of one."""
         step = phase.step
-        asked = digest("request", {"address": step.address, "phase": phase.name, "declared": step.declared})
+        try:
+            declared = records.filled(step.declared, self.records)
+        except NeedsHuman:
+            declared = step.declared  # performing it says what is missing
+        asked = records.request_digest(phase, declared)
         return Intent(phase.op, phase.key, step.address, step.action, phase.name, step.provider, asked, self.tools.journal.token)
 
-    def request(self, phase: Phase) -> Request:
-        """The request with references and secrets filled in. Raises ``NeedsHuman`` or ``NotFound`` when one has no value."""
-        step = phase.step
-        declared = cast(Mapping[str, Json], self._revealed(self._filled(step)))
-        before = self.records.get(step.address)
-        return Request(
-            self.tools.owner, step.address, declared, before, phase.op, phase.key, self.tools.journal.token, CALL_SECONDS
-        )
+    def endpoint(self, phase: Phase) -> str:
+        """Whom the phase calls: failures of one endpoint say nothing of another."""
+        return host_of(phase.step.address) or phase.step.provider
 
-    def _filled(self, step: Step) -> Json:
-        outputs: dict[tuple[str, str], Json] = {}
-        for reference in found(step.declared):
-            referent = self.records.get(reference.address)
-            value = referent.observed.get(reference.output) if referent else None
-            if value is None:
-                raise NeedsHuman(f"'{reference.text}' has no value: {reference.address} has no output '{reference.output}'")
-            outputs[reference.address, reference.output] = value
-        return records.filled(step.declared, outputs)
+    def _request(self, phase: Phase, before: RecordedResource | None, declared: Mapping[str, Json]) -> Request:
+        tools, address = self.tools, phase.step.address
+        return Request(tools.owner, address, declared, before, phase.op, phase.key, tools.journal.token, self._call_seconds)
+
+    def declared(self, step: Step) -> Mapping[str, Json]:
+        """The declared value with references and secrets filled in. Raises ``NeedsHuman``, ``NotFound``."""
+        return cast(Mapping[str, Json], self._revealed(records.filled(step.declared, self.records)))
 
     def _revealed(self, value: Json) -> Json:
         if isinstance(value, str) and value.startswith(SECRET):
             secret = self.tools.secrets.resolve(value)
-            self.redactor.learn(secret)
-            return secret
+            self._redactor.learn(secret)
+            return Hidden(secret)
         if isinstance(value, Mapping):
             return {k: self._revealed(v) for k, v in value.items()}
         return [self._revealed(v) for v in value] if isinstance(value, (list, tuple)) else value
 
+    def _in_time(self, phase: Phase) -> None:
+        """The last thing before a call outside: it has to end inside the lease."""
+        if not self.tools.journal.may_start(self._call_seconds):
+            raise LeaseLost("the lease would run out during the next call, and could not be renewed")
+        self._begun.add(phase.op)
+
+    def begun(self, phase: Phase) -> bool:
+        """Whether anything was called outside for this phase."""
+        return phase.op in self._begun
+
     # --- the effect --------------------------------------------------------------------------------------
 
     def perform(self, phase: Phase) -> Done:
-        """Do it. Raises the six errors of the ports."""
+        """Do it. Raises the errors of the ports."""
         step, kind = phase.step, kind_of(phase.step.address)
-        nothing_outside = phase.name in ("move", "forget") or (isinstance(step, Update) and step.record_only)
-        if phase.name == "forget":
-            done = Done(None)
-        elif nothing_outside and not (phase.name == "move" and step.changes):
-            kept = self.records.get(getattr(step, "moved_from", "") or step.address)
-            done = Done(self._record(step, Observation(Presence.PRESENT, outputs=_outputs(kept))))
-        elif kind in PROVIDER_KINDS:
-            done = self._at_provider(phase)
-        elif kind == "taskserv":
-            done = self._on_server(phase)
-        else:
-            done = Done(None if phase.name == "delete" else self._record(step, Observation(Presence.PRESENT)))
-        self._remember(step, done)
-        return done
-
-    def _remember(self, step: Step, done: Done) -> None:
-        with self._lock:
-            if done.recorded is None:
-                self.records.pop(step.address, None)
-            else:
-                self.records.pop(getattr(step, "moved_from", "") or step.address, None)
-                self.records[step.address] = done.recorded
-
-    def _record(self, step: Step, seen: Observation, status: Status = Status.READY) -> RecordedResource:
-        return records.recorded(step, seen, self.records, self._run, status)
-
-    def _at_provider(self, phase: Phase) -> Done:
-        step, provider = phase.step, self._provider(phase.step.provider)
-        request = self.request(phase)
-        if phase.name == "delete":
-            if request.recorded is not None:
-                self._provider(request.recorded.provider).delete(request)
+        before = self.records.get(getattr(step, "moved_from", "") or step.address)
+        if phase.name == "forget" or (isinstance(step, Delete) and step.gone_with_host):
             return Done(None)
-        if phase.name == "create":
-            seen = provider.create(replace(request, recorded=None))
-        elif phase.name in ("adopt", "read"):
-            bare = request.recorded or self._record(step, Observation(Presence.PRESENT))
-            seen = provider.read(self.tools.owner, bare)
-            if seen.presence is not Presence.PRESENT:
-                raise NeedsHuman(f"there is nothing to adopt: {seen.detail or 'the provider does not find it'}")
-        else:
-            moved = self.records.get(getattr(step, "moved_from", "") or step.address)
-            seen = provider.update(replace(request, recorded=moved))
-        return Done(self._record(step, seen))
+        if isinstance(step, Update) and step.record_only:
+            return Done(self.record(step, records.outputs_of(before)))
+        if kind == "cluster":
+            return Done(None if phase.name == "delete" else self.record(step, {}))
+        if kind == "taskserv":
+            return self._on_server(phase, before)
+        return self._at_provider(phase, before)
 
-    def _on_server(self, phase: Phase) -> Done:
+    def _at_provider(self, phase: Phase, before: RecordedResource | None) -> Done:
+        step = phase.step
+        if phase.name == "delete":
+            return self._deleted(phase, before)
+        provider = self.provider(step.provider)
+        if phase.name in ("adopt", "read"):
+            self._in_time(phase)
+            seen = provider.read(self.tools.owner, before or self.record(step, {}))
+            if seen.presence is not Presence.PRESENT:
+                raise NeedsHuman(f"the provider does not find it: {seen.detail or seen.presence}")
+            return Done(self.record(step, seen.outputs))
+        request = self._request(phase, before, self.declared(step))
+        self._in_time(phase)
+        seen = provider.create(request) if phase.name == "create" else provider.update(request)
+        return Done(self.made(phase, seen, before))
+
+    def _deleted(self, phase: Phase, before: RecordedResource | None) -> Done:
+        """Remove what is recorded with all it replaced, or only what it replaced when that is what this phase is for."""
+        if before is None:
+            return Done(None)
+        doomed = (*(() if phase.removes_old else (records.alone(before),)), *records.predecessors(before))
+        for record in doomed:
+            provider = self.provider(record.provider)
+            request = self._request(phase, record, record.declared)
+            self._in_time(phase)
+            try:
+                provider.delete(request)
+            except NotFound:
+                continue  # what is not there need not be removed
+        return Done(records.alone(before) if phase.removes_old else None)
+
+    def _on_server(self, phase: Phase, before: RecordedResource | None) -> Done:
         from executors.taskservs import scripted
 
         step, name = phase.step, taskserv_of(phase.step.address)
-        if phase.name == "delete" and isinstance(step, Delete) and step.gone_with_host:
-            return Done(None)
-        files = self.tools.extensions.files("taskservs", name)
-        request = self.request(phase)
-        machine = self._machine(step.address)
+        if phase.name in ("read", "adopt"):
+            return Done(self.record(step, records.outputs_of(before)))
         if phase.name == "delete":
-            return Done(None, scripted.remove(machine, files, name, request))
+            try:
+                machine = self.machine(step.address)
+            except NotFound:
+                return Done(None, f"{host_of(step.address)} is gone, and this with it")
+            request = self._request(phase, before, before.declared if before else {})
+            self._in_time(phase)
+            return Done(None, scripted.remove(machine, {}, name, request))
+        machine, files = self.machine(step.address), self.tools.extensions.files(EXTENSIONS, name)
+        request = self._request(phase, before, self.declared(step))
+        self._in_time(phase)
         applied = scripted.apply(machine, files, name, request, self.facts(step.address, request.declared))
-        return Done(self._record(step, applied.observation), applied.output, applied.has_check)
+        return Done(self.record(step, applied.observation.outputs), applied.output, applied.has_check)
+
+    # --- what it takes -----------------------------------------------------------------------------------
+
+    def provider(self, name: str) -> Provider:
+        """A provider by name. Raises ``NeedsHuman``."""
+        try:
+            return self.tools.providers[name]
+        except KeyError:
+            raise NeedsHuman(f"provider '{name}' is not known to this version") from None
+
+    def machine(self, address: str) -> Machine:
+        """The machine a taskserv is on. Raises ``NotFound`` when its server is gone."""
+        host = host_of(address) or address
+        record = self.records.get(host)
+        if record is None:
+            raise NotFound(f"{host} is not recorded")
+        return self.provider(record.provider).machine(self.tools.owner, record)
 
     def facts(self, address: str, declared: Mapping[str, Json]) -> dict[str, Json]:
         """What templates and scripts of a taskserv may know."""
-        host = host_of(address) or ""
-        servers: dict[str, Json] = {name_of(a): dict(_outputs(r)) for a, r in self.records.items() if kind_of(a) == "server"}
-        own = servers.get(name_of(host), {})
-        settings = self.tools.settings
-        about = {k: declared.get(k, "") for k in ("version", "role", "profile")}
+        host = name_of(host_of(address) or "")
+        own = self._servers.get(host)
+        taskserv: dict[str, Json] = {"name": taskserv_of(address)}
+        taskserv |= {key: declared.get(key, "") for key in ("version", "role", "profile")}
         return {
-            "server": {"name": name_of(host), **cast(Mapping[str, Json], own)},
+            "server": {**(own if isinstance(own, Mapping) else {}), "name": host},
             "infra": self.tools.owner.infra,
-            "environment": settings.get("environment", ""),
-            "taskserv": {"name": taskserv_of(address), **about},
+            "environment": self.tools.settings.get("environment", ""),
+            "taskserv": taskserv,
             "config": declared.get("config", {}),
-            "servers": servers,
+            "servers": self._servers,
         }
 
-    def _provider(self, name: str) -> Provider:
-        if name not in self.tools.providers:
-            raise NeedsHuman(f"provider '{name}' is not known here")
-        return self.tools.providers[name]
-
-    def _machine(self, address: str) -> Machine:
-        host = host_of(address) or ""
-        record = self.records.get(host)
-        if record is None:
-            raise NeedsHuman(f"{host} is not recorded, so {address} has nowhere to be")
-        return self._provider(record.provider).machine(self.tools.owner, record)
-
-    # --- after -------------------------------------------------------------------------------------------
-
-    def healthy(self, step: Step) -> tuple[bool, str]:
-        """One health check."""
+    def timing(self, step: Step) -> Timing | None:
+        """How its health check is to be repeated, ``None`` when there is none."""
         from executors.taskservs import scripted
 
-        name = taskserv_of(step.address)
-        files = self.tools.extensions.files("taskservs", name)
-        declared = cast(Mapping[str, Json], self._revealed(self._filled(step)))
-        return scripted.health(self._machine(step.address), files, name, declared, self.facts(step.address, declared))
+        return scripted.timing(self.tools.extensions.files(EXTENSIONS, taskserv_of(step.address)), step.declared)
 
-    def left(self, phase: Phase, applied: bool) -> RecordedResource | None:
-        """The record of what a failure leaves half made; ``None`` when the record stays as it was."""
+    def healthy(self, step: Step) -> tuple[bool, str]:
+        """One health check of a taskserv."""
+        from executors.taskservs import scripted
+
+        name, declared = taskserv_of(step.address), self.declared(step)
+        files = self.tools.extensions.files(EXTENSIONS, name)
+        return scripted.health(self.machine(step.address), files, name, declared, self.facts(step.address, declared))
+
+    # --- what it leaves ----------------------------------------------------------------------------------
+
+    def record(self, step: Step, outputs: Mapping[str, Json], status: Status = Status.READY) -> RecordedResource:
+        """The record of a step's resource. An output that holds a secret is recorded without it."""
+        clean = cast(Mapping[str, Json], self._redactor.value(outputs))
+        return records.recorded(step, clean, self.records, self._source, status)
+
+    def made(self, phase: Phase, seen: Observation, before: RecordedResource | None) -> RecordedResource:
+        """The record of what a provider made or changed; what it replaces goes along until it is removed."""
+        new = self.record(phase.step, seen.outputs)
+        return records.replacing(new, before) if phase.name == "create" and not phase.last else new
+
+    def left(self, phase: Phase, applied: RecordedResource | None) -> RecordedResource | None:
+        """The record of what a failure leaves; ``None`` when the record stays as it was.
+
+        ``applied``: its record if the effect took place and only its health is missing.
+        """
         step, before = phase.step, self.records.get(phase.step.address)
+        if applied is not None:
+            return replace(applied, status=Status.DEGRADED)
+        if not self.begun(phase):
+            return None
         if phase.name == "delete":
             return replace(before, status=Status.DELETING) if before else None
-        if applied and before is not None:
-            return replace(before, status=Status.TAINTED)
-        if kind_of(step.address) == "taskserv" and phase.name == "create":
-            return self._record(step, Observation(Presence.PRESENT), Status.TAINTED)
-        return None
-
-    def settle(self, phase: Phase) -> Settled:
-        """What became of an effect whose outcome nobody recorded: asked by key, never repeated blindly."""
-        step, before = phase.step, self.records.get(phase.step.address)
-        if phase.name == "create" and kind_of(step.address) in PROVIDER_KINDS:
-            for item in self._provider(step.provider).list(self.tools.owner):
-                if item.key == phase.key and not phase.orphan:
-                    done = self._record(step, item.observation)
-                    self._remember(step, Done(done))
-                    return Settled(phase.op, "applied", done)
-                if item.key == phase.key:
-                    return Settled(phase.op, "redo")
-            return Settled(phase.op, "nothing")
-        if not phase.orphan:
-            # everything else is idempotent: doing it again completes it
-            return Settled(phase.op, "redo")
-        return Settled(phase.op, "partial", replace(before, status=Status.TAINTED) if before else None)
-
-    def log(self, address: str, output: str) -> None:
-        """The whole output, secrets removed, in this machine's state folder."""
-        if not output or not self.tools.log_dir:
-            return
-        path = Path(self.tools.log_dir, self.tools.run, address.replace("/", "_") + ".log")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
-            file.write(self.redactor.text(output))
+        if kind_of(step.address) != "taskserv":
+            return None  # a provider says no before it does anything
+        if phase.name == "create":
+            return self.record(step, {}, Status.TAINTED)
+        return self.record(step, records.outputs_of(before), Status.DEGRADED)
 
 
-def _outputs(record: RecordedResource | None) -> Mapping[str, Json]:
-    return {k: v for k, v in record.observed.items() if k != "resolved"} if record else {}
-
-
-__all__ = ["Applied", "Done", "Effects"]
+def _plain(record: RecordedResource) -> Json:
+    return dict(records.outputs_of(record))

@@ -6,7 +6,7 @@ what the caller must do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,32 +16,40 @@ from planners.model import EMPTY, Observation, RecordedResource
 from planners.steps import Step
 
 
-class Retry(Exception):
+class PortError(Exception):
+    """What the six errors share. ``output``: what the step had printed until then, for its log."""
+
+    def __init__(self, message: str = "", *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class Retry(PortError):  # noqa: N818  # the six are named by what the caller must do
     """Transient: the same call may succeed later. ``after`` is seconds to wait at least; ``unknown``: it may have happened."""
 
-    def __init__(self, message: str, after: float = 0.0, unknown: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, after: float = 0.0, unknown: bool = False, *, output: str = "") -> None:
+        super().__init__(message, output=output)
         self.after = after
         self.unknown = unknown
 
 
-class NeedsHuman(Exception):
+class NeedsHuman(PortError):  # noqa: N818
     """A person must decide or repair (quota, foreign owner, lives on another machine). Never retried."""
 
 
-class Conflict(Exception):
+class Conflict(PortError):  # noqa: N818
     """Something else has changed the thing meanwhile: plan again."""
 
 
-class NotFound(Exception):
+class NotFound(PortError):  # noqa: N818
     """What was addressed is not there."""
 
 
-class LeaseLost(Exception):
+class LeaseLost(PortError):  # noqa: N818
     """The lock is no longer ours, or might not be: stop, write nothing more."""
 
 
-class Broken(Exception):
+class Broken(PortError):  # noqa: N818
     """The adapter or the data is broken: stop and report."""
 
 
@@ -65,7 +73,7 @@ class Request:
 
     owner: Owner
     address: str
-    declared: Mapping[str, Json]
+    declared: Mapping[str, Json] = field(repr=False)
     recorded: RecordedResource | None
     op: str
     key: str
@@ -100,7 +108,7 @@ class Machine(Protocol):
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] = ..., stdin: bytes = b"", cwd: str = "", timeout: float = 20.0
     ) -> Completed:
-        """Run ``argv`` there; paths are relative to the server's root. Raises ``Retry`` when the machine cannot be reached or time ran out."""
+        """Run ``argv`` there. Raises ``Retry`` when the machine cannot be reached or time ran out."""
 
     def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Write a file atomically, making its folders."""
@@ -202,7 +210,10 @@ class Result:
 
 
 class Journal(Protocol):
-    """The write-ahead journal in the ledger, and the fence: it is only writable by the lock's holder."""
+    """The write-ahead journal in the ledger, and the fence: it is only writable by the lock's holder.
+
+    Steps run in several threads and each asks ``may_start``, so an implementation lets its writes follow each other.
+    """
 
     token: int
 
@@ -251,6 +262,8 @@ class RunOptions:
     flush_seconds: float = 5.0
     settle_only: bool = False
     """Settle the open intents and start nothing new: a fresh plan follows."""
+    call_seconds: float = 20.0
+    """Bound of one call outside; at most a third of the lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +275,8 @@ class Outcome:
     failed: tuple[tuple[str, str], ...] = ()
     """(address, message), the message redacted and fit for a person."""
     skipped: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Addresses whose outcome could not be told: their intents stay open, and the run must not be closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +302,3 @@ class Tools:
     """Op ids already done, for a resumed run."""
     log_dir: str = ""
     """Where whole step output is kept on this machine."""
-
-
-def addresses(steps: Iterable[Step]) -> tuple[str, ...]:
-    """The addresses of ``steps``, in order."""
-    return tuple(s.address for s in steps)

@@ -1,29 +1,45 @@
-"""What is recorded of a step: the declared value exactly as planned, and beside it what was observed. Pure."""
+"""Requests and records as values: what references stand for, and what is written down of a step and of what was seen. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
 
-from planners.canonical import Json
-from planners.model import Observation, RecordedResource, Status
+from executors.phases import Phase
+from executors.ports import NeedsHuman
+from executors.redact import MASK
+from planners.canonical import Json, digest
+from planners.model import EMPTY, RecordedResource, Status
 from planners.references import RESOLVED, found, resolved
 from planners.steps import Adopt, Step
+
+REPLACES = "replaces"
+"""Key of ``observed``: provider and observation of a predecessor that is still there while its successor is made first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where records come from: stamped on each."""
+
+    run: str = ""
+    plan: str = ""
+    commit: str = ""
 
 
 def recorded(
     step: Step,
-    seen: Observation,
+    outputs: Mapping[str, Json],
     records: Mapping[str, RecordedResource],
-    run: tuple[str, str, str],
+    source: Source,
     status: Status = Status.READY,
 ) -> RecordedResource:
-    """The new record of a step's resource. ``run``: run id, plan id, source commit."""
-    observed: dict[str, Json] = dict(seen.outputs)
+    """The new record of a step's resource: declared exactly as planned; beside it its outputs and what references stood for."""
+    observed: dict[str, Json] = dict(outputs)
     if isinstance(step, Adopt):
         observed.setdefault("id", step.external_id)
     if digests := resolved(step.address, step.declared, records):
         observed[RESOLVED] = digests
-    run_id, plan, commit = run
     return RecordedResource(
         address=step.address,
         provider=step.provider,
@@ -34,22 +50,66 @@ def recorded(
         extension=step.extension,
         status=status,
         implied_by=step.implied_by,
-        run=run_id,
-        plan=plan,
-        source_commit=commit,
+        run=source.run,
+        plan=source.plan,
+        source_commit=source.commit,
     )
 
 
-def filled(value: Json, outputs: Mapping[tuple[str, str], Json]) -> Json:
-    """``value`` with every reference replaced by what it stands for. A text that is nothing but one reference becomes the value
-    itself, whatever its type. ``outputs``: (address, output) -> value, all that ``value`` needs."""
+def outputs_of(record: RecordedResource | None) -> Mapping[str, Json]:
+    """What others may refer to."""
+    return {k: v for k, v in record.observed.items() if k not in (RESOLVED, REPLACES)} if record else EMPTY
+
+
+def replacing(new: RecordedResource, old: RecordedResource | None) -> RecordedResource:
+    """The record of a successor while what it replaces is still there, so that whoever comes next can remove it."""
+    if old is None:
+        return new
+    kept: Json = {"provider": old.provider, "observed": {k: v for k, v in old.observed.items() if k != RESOLVED}}
+    return replace(new, observed={**new.observed, REPLACES: kept})
+
+
+def alone(record: RecordedResource) -> RecordedResource:
+    """The record once its predecessors are gone."""
+    return replace(record, observed={k: v for k, v in record.observed.items() if k != REPLACES})
+
+
+def predecessors(record: RecordedResource) -> Iterator[RecordedResource]:
+    """What is still there that the record replaces, newest first."""
+    kept = record.observed.get(REPLACES)
+    if isinstance(kept, Mapping):
+        observed = cast(Mapping[str, Json], kept["observed"])
+        old = replace(record, provider=str(kept["provider"]), observed=observed)
+        yield alone(old)
+        yield from predecessors(old)
+
+
+def filled(value: Json, records: Mapping[str, RecordedResource]) -> Json:
+    """``value`` with each reference replaced by what it stands for; a text that is one reference becomes that value, typed.
+
+    Raises ``NeedsHuman`` for a reference without a value.
+    """
     if isinstance(value, str):
         for reference in found(value):
-            stands_for = outputs[reference.address, reference.output]
+            stands_for = _output(reference.address, reference.output, records)
             if value == reference.text:
                 return stands_for
-            value = value.replace(reference.text, str(stands_for))
+            value = value.replace(reference.text, stands_for if isinstance(stands_for, str) else str(stands_for))
         return value
     if isinstance(value, Mapping):
-        return {k: filled(v, outputs) for k, v in value.items()}
-    return [filled(v, outputs) for v in value] if isinstance(value, (list, tuple)) else value
+        return {k: filled(v, records) for k, v in value.items()}
+    return [filled(v, records) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _output(address: str, output: str, records: Mapping[str, RecordedResource]) -> Json:
+    value = outputs_of(records.get(address)).get(output)
+    if value is None:
+        raise NeedsHuman(f"'${{{address}.{output}}}' stands for nothing: {address} has no output '{output}'")
+    if MASK in str(value):
+        raise NeedsHuman(f"'${{{address}.{output}}}' would hold a secret, which is not recorded; refer to the secret itself")
+    return value
+
+
+def request_digest(phase: Phase, declared: Json) -> str:
+    """What an intent keeps of the request: ``declared`` has its references filled in and its secrets as they are written."""
+    return digest("request", {"address": phase.step.address, "phase": phase.name, "declared": declared})

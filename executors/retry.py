@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 ATTEMPTS = 3
+"""Of one effect, the first included."""
 BASE_SECONDS, FACTOR, CAP_SECONDS = 5.0, 2.0, 300.0
 OPEN_AFTER, OPEN_SECONDS = 5, 60.0
-"""A breaker opens after so many failures in a row, for so long (DESIGN section 8)."""
+"""A breaker opens after so many transient failures in a row, for so long (all of these: DESIGN section 8)."""
 
 
-def wait_before(attempt: int, chance: float, asked: float = 0.0) -> float:
-    """Seconds before attempt ``attempt`` (the first retry is 1): full jitter below a bound that doubles, but no less than
-    the other side ``asked`` for. ``chance`` is from 0 up to 1."""
-    return min(CAP_SECONDS, max(asked, chance * min(CAP_SECONDS, BASE_SECONDS * FACTOR ** (attempt - 1))))
+def pause(failures: int, chance: float, asked: float = 0.0) -> float:
+    """Seconds to wait after so many failures: full jitter below a bound that doubles, but never less than was ``asked`` for.
+
+    ``chance`` is from 0 up to 1. What is asked for counts up to the same cap: nobody is made to wait for ever.
+    """
+    bound = min(CAP_SECONDS, BASE_SECONDS * FACTOR ** (failures - 1))
+    return min(CAP_SECONDS, max(asked, chance * bound))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +27,21 @@ class Breaker:
     failures: int = 0
     opened: float | None = None
 
-    def left(self, now: float) -> float:
-        """Seconds until the endpoint may be asked again; one call is let through then."""
-        return 0.0 if self.opened is None else max(0.0, self.opened + OPEN_SECONDS - now)
+    def admit(self, now: float) -> tuple[Breaker, float]:
+        """Whether a call may go through: seconds to wait for that, 0 when it may.
+
+        Once an open breaker has waited long enough it lets one call through and stays open for all others until that ends.
+        """
+        if self.opened is None:
+            return self, 0.0
+        left = self.opened + OPEN_SECONDS - now
+        return (self, left) if left > 0 else (replace(self, opened=now), 0.0)
 
     def failed(self, now: float) -> Breaker:
-        """After one more failure."""
+        """After one more transient failure."""
         failures = self.failures + 1
-        return replace(self, failures=failures, opened=now if failures >= OPEN_AFTER else self.opened)
+        return Breaker(failures, now if failures >= OPEN_AFTER else None)
 
     def succeeded(self) -> Breaker:
-        """After a success."""
+        """After any answer that is not a transient failure."""
         return Breaker()
