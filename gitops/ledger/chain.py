@@ -7,12 +7,16 @@ clone saw of it was rewritten, and nothing is written to it any more.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from executors.ports import Clock
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
 from gitops.stops import Exit, Stop
+
+if TYPE_CHECKING:
+    from executors.ports import Clock
 
 SHARED, OWN = "refs/heads/provisioning", "refs/provisioning"
 REMOTE_PREFIX = f"{SHARED}/ledger"
@@ -149,3 +153,19 @@ class Chain:
                 raise error or GitError(f"the remote does not take the {self.kind} of '{self.infra}'", "unreachable", "try again")
             attempt += 1
             self.backoff.wait(attempt)
+
+
+def fresh_nonce() -> str:
+    """128 random bits in hex: no two commits are ever alike, or two could believe that they published the same one."""
+    return os.urandom(16).hex()
+
+
+def draw() -> float:
+    """A random number from 0 up to 1."""
+    return int.from_bytes(os.urandom(6), "big") / (1 << 48)
+
+
+def stop_of(error: GitError) -> Stop:
+    """What git could not do, as the end of a command."""
+    code = {"denied": Exit.DENIED, "no-identity": Exit.INVALID}.get(error.kind, Exit.FAILURE)
+    return Stop(code, str(error), error.hint)

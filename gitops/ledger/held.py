@@ -270,6 +270,10 @@ class Held:
                 raise self._lose(f"the ledger of '{self._writer.infra}' cannot be written: {error}") from error
             except Stop as stop:
                 raise self._lose(stop.message) from stop
+            except BaseException:
+                # interrupted on the way: whether it landed is not known here, so nothing may be built on either answer
+                self._lost = "a write to the ledger was interrupted"
+                raise
             self._tip, self._lock, self._sent = new, lock, sent
             if tip != new and lock.state in (State.HELD, State.SHARED):
                 self._follow(new, tip)

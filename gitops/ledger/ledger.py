@@ -1,37 +1,33 @@
-"""One infra's ledger: looked at, locked for a run, held by a person, broken, moved."""
+"""One infra's ledger: looked at here; locked for a run, held by a person, broken and moved in ``locking``.
+
+A plan without changes only looks, so what writing takes is imported when something is written.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from itertools import count
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from executors.ports import Clock, LeaseLost
 from gitops.ledger import tree
-from gitops.ledger.chain import LOCAL, LONGEST_WAIT, REMOTE_PREFIX, Backoff, Chain, LostRaceError
-from gitops.ledger.check import faults_since
-from gitops.ledger.contend import LOST_ROUNDS, QUEUE_PATIENCE, ahead, gone, left, next_move, watch
-from gitops.ledger.held import Held
-from gitops.ledger.holder import Actor, Holder
-from gitops.ledger.lock import HOLD_SECONDS, Claim, Lock, State, freed
-from gitops.ledger.records import Entry
-from gitops.ledger.transition import Draft
+from gitops.ledger.chain import LOCAL, REMOTE_PREFIX, Backoff, Chain, draw, fresh_nonce, stop_of
 from gitops.ledger.view import View
-from gitops.ledger.writer import Writer, draw, fresh_nonce
-from gitops.ports import GitError, Remote, Repository
-from gitops.schema.workspace import LedgerConfig
+from gitops.ports import GitError
 from gitops.stops import Exit, Stop
 
-__all__ = ["LOCAL", "REMOTE_PREFIX", "Held", "Ledger", "View"]
+if TYPE_CHECKING:
+    from executors.ports import Clock
+    from gitops.ledger.held import Held
+    from gitops.ledger.holder import Actor
+    from gitops.ledger.locking import Locking
+    from gitops.ports import Remote, Repository
+    from gitops.schema.workspace import LedgerConfig
+
+__all__ = ["LOCAL", "REMOTE_PREFIX", "Ledger", "View"]
 
 LOOK = 10
 """New transitions checked whenever a newer tip is seen; ``audit verify`` checks all."""
-FRONT_WAIT = 2.0
-"""Seconds between two looks of the first in the queue at most, of the second twice that, and so on: handing over is quick."""
-ROUNDS = 10
-"""Attempts of a person's move against others who move the same lock."""
 
 
 class Ledger:
@@ -55,9 +51,10 @@ class Ledger:
         self.infra = infra
         self._chain = Chain(repository, remote, infra, Backoff(clock, draw), trust=self._trust)
         self._meta = tree.genesis(workspace, infra, remote_name)
-        self._writer = Writer(self._chain, infra, self._meta, timing, clock, actor, nonce, sign)
-        self._clock = clock
+        self._timing = timing
         self._actor = actor
+        self._nonce = nonce
+        self._sign = sign
         self._view: View | None = None
 
     # --- looking -----------------------------------------------------------------------------------------
@@ -79,226 +76,44 @@ class Ledger:
 
     def _trust(self, tip: str, seen: str) -> None:
         """A tip that something else than this program wrote is not remembered, nor ever built upon. Raises ``Stop``."""
+        from gitops.ledger.check import faults_since
+
         repository = self._chain.repository
         _ = View(repository, self.infra, tip).lock  # a newer format is told as that
         if wrong := faults_since(repository, tip, seen, LOOK):
             message = f"the ledger of '{self.infra}' was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
             raise Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self.infra}' names every such change")
 
-    def _bound(self, view: View) -> None:
-        """A fork or a copied repository never drives the same estate. Raises ``Stop`` (denied)."""
-        meta, mine = view.meta, self._meta
-        if meta is None or meta.infra != self.infra:
-            message = f"the ledger of '{self.infra}' does not say what it belongs to"
-            raise Stop(Exit.FAILURE, message, f"see 'provisioning audit verify -i {self.infra}'")
-        if meta.workspace != mine.workspace:
-            message = f"the ledger of '{self.infra}' belongs to workspace {meta.workspace}, and this is {mine.workspace}"
-            hint = "a copied state repository needs ledgers of its own: delete the copied provisioning/* branches"
-            raise Stop(Exit.DENIED, message, hint)
-        if meta.remote != mine.remote:
-            message = f"the ledger of '{self.infra}' lives at {meta.remote}, and this remote is {mine.remote}"
-            hint = "a fork never drives the same estate; if the repository has moved: provisioning workspace move-remote"
-            raise Stop(Exit.DENIED, message, hint)
+    # --- writing -----------------------------------------------------------------------------------------
 
-    # --- locking for a run -------------------------------------------------------------------------------
-
-    @contextmanager
     def acquire(
         self, kind: str, run_id: str, plan: str, reason: str, timeout: float, waiting: Callable[[str], None]
-    ) -> Iterator[Held]:
-        """The lock while the block runs. ``kind``: ``write`` and ``deploy`` are exclusive, ``read`` is shared. Waits at most
+    ) -> AbstractContextManager[Held]:
+        """The lock while a block runs. ``kind``: ``write`` and ``deploy`` are exclusive, ``read`` is shared. Waits at most
         ``timeout`` seconds, telling ``waiting`` for whom. Raises ``Stop``: locked, denied, unreachable, rewritten."""
-        wish = Lock(kind=kind, run=run_id, plan=plan, reason=reason)
-        held = self._take(wish, timeout, waiting)
-        try:
-            yield held
-        except BaseException:
-            # what went wrong inside is what counts; a lock that cannot be released runs out by itself
-            with suppress(LeaseLost):
-                held.leave(failed=True)
-            raise
-        try:
-            held.leave(failed=False)
-        except LeaseLost as lost:
-            message = f"the lock of '{self.infra}' could not be released: {lost}"
-            hint = f"results are recorded up to the last one sent; 'provisioning run list -i {self.infra}' shows what is open"
-            raise Stop(Exit.FAILURE, message, hint) from lost
-
-    def _take(self, wish: Lock, timeout: float, waiting: Callable[[str], None]) -> Held:
-        me = self._actor.holder(self._writer.nonce())
-        start, seen, told, lost = self._clock.monotonic(), dict[tuple[str, str, int], float](), "", 0
-        queued = False
-        try:
-            for attempt in count(1):
-                view = self.view()
-                now, lock = self._clock.monotonic(), view.lock
-                seen = dict(watch(seen, lock, now))
-                missing = gone(lock, seen, now, self._actor.is_dead)
-                move = next_move(lock, me.id, wish.kind, missing, self._clock.wall())
-                if move and (held := self._try(view, move, wish, me, missing)):
-                    return held
-                if move:
-                    lost += 1
-                    self._chain.backoff.wait(1)
-                    continue
-                # a free lock with a queue is worth the time that the first in it has to take it
-                patience = max(timeout, QUEUE_PATIENCE * len(lock.queue)) if lock.state is State.FREE else timeout
-                if now - start >= patience:
-                    raise self._locked(lock)
-                if told and told != lock.holder_text():
-                    lost += 1
-                if lock.holder_text() not in ("", told):
-                    told = lock.holder_text()
-                    waiting(f"infra '{self.infra}' is locked by {told}: {lock.reason}; waiting up to {patience:.0f} s")
-                if lost >= LOST_ROUNDS and not queued:
-                    queued = self._enqueue(view, me, wish.kind)
-                place = FRONT_WAIT * (len(ahead(lock, me.id)) + 1) if queued else LONGEST_WAIT
-                self._chain.backoff.wait(attempt, min(place, start + patience - now))
-        except BaseException:
-            if queued:
-                self._dequeue(me)
-            raise
-        raise AssertionError("unreachable")
-
-    def _try(self, view: View, move: str, wish: Lock, me: Holder, missing: frozenset[str]) -> Held | None:
-        """One attempt to make ``move``; ``None`` when somebody else was faster."""
-        if view.tip:
-            self._bound(view)
-        timing, lock = self._writer.timing, view.lock
-        shared = move == "join"
-        readers = (*left(lock.readers, missing, me.id), Claim(me, wish.kind, lock.seq + 1)) if shared else ()
-        taken = replace(
-            freed(lock, view.has_intents), state=State.SHARED if shared else State.HELD, kind=wish.kind, run=wish.run,
-            plan=wish.plan, reason=wish.reason, since=int(self._clock.wall()), lease_seconds=timing.lease_seconds,
-            grace_seconds=timing.grace_seconds, queue=left(lock.queue, missing, me.id), readers=readers,
-            holder=None if shared else me,
-        )  # fmt: skip
-        said = Entry(action="take-over", message=f"from {lock.holder_text()}", reason=wish.reason)
-        sent = self._clock.monotonic()
-        made = self._move(view, Draft(move, taken, entries=(said,) if move == "take-over" else (), note=wish.kind))
-        return Held(self._writer, made[0], made[1], me.id, sent) if made else None
-
-    def _enqueue(self, view: View, me: Holder, kind: str) -> bool:
-        """Stand in line, so that we are not passed over for ever; whether we do."""
-        lock = view.lock
-        return bool(self._move(view, Draft("enqueue", replace(lock, queue=(*lock.queue, Claim(me, kind, lock.seq + 1))))))
-
-    def _dequeue(self, me: Holder) -> None:
-        """Leave the line if that is easily done; whoever stays in it by mistake is passed over after a while."""
-        with suppress(Stop):
-            view = self.view()
-            if any(c.holder.id == me.id for c in view.lock.queue):
-                self._move(view, Draft("dequeue", replace(view.lock, queue=left(view.lock.queue, frozenset(), me.id))))
-
-    def _locked(self, lock: Lock) -> Stop:
-        who, hint = lock.holder_text(), f"wait with --lock-timeout 10m; 'provisioning lock show -i {self.infra}' says more"
-        if lock.state is State.FREE:
-            first = lock.queue[0].holder
-            message = f"infra '{self.infra}' is free, and {first.name} on {first.host} is first in the queue for it"
-        elif lock.state is State.HOLD:
-            message = f"infra '{self.infra}' is held by {who} until {moment(lock.expires)}: {lock.reason}"
-            hint = f"ask them to 'provisioning lock release -i {self.infra}', or break the lock with a reason"
-        else:
-            message = f"infra '{self.infra}' is locked by {who}: {lock.reason}; held since {moment(lock.since)}"
-            hint += f"; a dead holder is taken over by whoever watches it for {lock.silence:.0f} s"
-        return Stop(Exit.LOCKED, message, hint)
-
-    # --- a person's moves --------------------------------------------------------------------------------
+        return self._locking.acquire(kind, run_id, plan, reason, timeout, waiting)
 
     def hold(self, reason: str, seconds: float) -> None:
         """Keep everybody from writing, for at most ``seconds`` (24 h). Raises ``Stop``: locked, usage."""
-        if not 0 < seconds <= HOLD_SECONDS:
-            raise Stop(Exit.USAGE, f"a hold of {seconds:.0f} s is not possible", "choose at most 24h")
-        wall = int(self._clock.wall())
-        me = replace(self._actor.holder(self._writer.nonce()), boot="", pid=0, started="", job="")
-
-        def draft(view: View) -> Draft:
-            lock = view.lock
-            if lock.state is not State.FREE and not (lock.state is State.HOLD and lock.expires <= wall):
-                raise self._locked(lock)
-            held = replace(
-                freed(lock, view.has_intents), state=State.HOLD, kind="hold", holder=me, reason=reason, since=wall,
-                expires=wall + int(seconds),
-            )  # fmt: skip
-            return Draft("hold", held, entries=(Entry(action="hold", reason=reason),))
-
-        self._by_person(draft)
+        self._locking.hold(reason, seconds)
 
     def release_hold(self) -> None:
         """End one's own hold. Raises ``Stop``: there is none (not found), it is somebody else's (denied)."""
-
-        def draft(view: View) -> Draft:
-            lock = view.lock
-            if lock.state is not State.HOLD or lock.holder is None:
-                hint = f"'provisioning lock show -i {self.infra}' says how it stands"
-                raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' is not held by anybody", hint)
-            if lock.holder.email != self._actor.person.email:
-                hint = f"ask them, or 'provisioning lock break -i {self.infra}' with a reason"
-                raise Stop(Exit.DENIED, f"{lock.holder_text()} holds '{self.infra}', not you", hint)
-            return Draft("release-hold", freed(lock, view.has_intents), entries=(Entry(action="release-hold"),))
-
-        self._by_person(draft)
+        self._locking.release_hold()
 
     def break_lock(self, reason: str) -> None:
         """Take the lock from whoever has it; they can write nothing more. Raises ``Stop`` (not found) when it is free."""
-
-        def draft(view: View) -> Draft:
-            if view.lock.state is State.FREE:
-                raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' is not locked", "there is nothing to break")
-            said = Entry(action="break", message=f"from {view.lock.holder_text()}", reason=reason)
-            return Draft("break", freed(view.lock, view.has_intents), entries=(said,))
-
-        self._by_person(draft)
+        self._locking.break_lock(reason)
 
     def move_remote(self, reason: str) -> None:
         """Bind the ledger to the remote it is used with from now on. Raises ``Stop``: locked, another workspace's."""
-        moved = self._meta
+        self._locking.move_remote(reason)
 
-        def draft(view: View) -> Draft:
-            if view.lock.state is not State.FREE:
-                raise self._locked(view.lock)
-            if view.meta is None or view.meta.workspace != moved.workspace:
-                self._bound(view)
-            was = view.meta.remote if view.meta else ""
-            said = Entry(action="move-remote", message=f"from {was} to {moved.remote}", reason=reason)
-            return Draft("move-remote", view.lock, {tree.META: tree.value_bytes(moved)}, (said,))
+    @cached_property
+    def _locking(self) -> Locking:
+        from gitops.ledger.locking import Locking
+        from gitops.ledger.writer import Writer
 
-        self._by_person(draft, bound=False)
-
-    def _by_person(self, draft: Callable[[View], Draft], bound: bool = True) -> None:
-        for attempt in range(1, ROUNDS + 1):
-            view = self.view()
-            if view.tip and bound:
-                self._bound(view)
-            if self._move(view, draft(view)):
-                return
-            self._chain.backoff.wait(attempt)
-        raise Stop(Exit.LOCKED, f"the lock of '{self.infra}' keeps being moved by others", "look again, then try again")
-
-    # --- one move ----------------------------------------------------------------------------------------
-
-    def _move(self, view: View, draft: Draft) -> tuple[str, Lock] | None:
-        """Our commit and its lock, known to be at the remote; ``None`` when somebody else was faster. Raises ``Stop``.
-
-        A ledger that does not exist yet is begun in the same push: its first commit, and ours on it.
-        """
-        try:
-            parent, before = (view.tip, view.lock) if view.tip else self._writer.begin()
-            new, lock = self._writer.commit(parent, before, draft)
-            self._chain.send(view.tip, new)
-        except LostRaceError:
-            return None
-        except GitError as error:
-            raise stop_of(error) from error
-        return new, lock
-
-
-def stop_of(error: GitError) -> Stop:
-    """What git could not do, as the end of a command."""
-    code = {"denied": Exit.DENIED, "no-identity": Exit.INVALID}.get(error.kind, Exit.FAILURE)
-    return Stop(code, str(error), error.hint)
-
-
-def moment(unix: float) -> str:
-    """``2026-11-24 14:05:09 UTC``."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix))
+        clock = self._chain.backoff.clock
+        writer = Writer(self._chain, self.infra, self._meta, self._timing, clock, self._actor, self._nonce, self._sign)
+        return Locking(writer, self.view)

@@ -15,9 +15,8 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from executors.ports import Intent
 from gitops.ledger import lock as locks
 from gitops.ledger.lock import FORMAT, Lock
 from gitops.ledger.records import Converged, Entry, Meta, RunRecord
@@ -26,6 +25,9 @@ from planners.canonical import Json, encode
 from planners.digests import lifecycle_value
 from planners.model import Lifecycle, Pin, RecordedResource, Status, kind_of, name_of
 from planners.problems import Problem, Where
+
+if TYPE_CHECKING:
+    from executors.ports import Intent
 
 LOCK = locks.PATH
 META = "meta.json"
@@ -156,6 +158,8 @@ def resource_of(document: Any) -> RecordedResource:
 
 def intent_of(document: Any) -> tuple[Intent, str]:
     """An open intent and its run."""
+    from executors.ports import Intent
+
     rest = dict(map_of(document))
     return of_document(Intent, {k: v for k, v in rest.items() if k != "run"}), _text(rest.get("run"))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from executors.ports import Intent
 from gitops.ledger import tree
 from gitops.ledger.lock import Lock, State
 from gitops.ledger.records import Converged, Entry, Meta, RunRecord, entry_of
@@ -17,6 +16,9 @@ from gitops.ports import GitError, Repository
 from gitops.stops import Exit, Stop
 from planners.model import Pin, Recorded
 from planners.problems import Problem
+
+if TYPE_CHECKING:
+    from executors.ports import Intent
 
 __all__ = ["Converged", "Entry", "Meta", "RunRecord", "View"]
 T = TypeVar("T")

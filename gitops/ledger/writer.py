@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from executors.ports import Clock
 from gitops.ledger import tree
-from gitops.ledger.chain import Chain
+from gitops.ledger.chain import Chain, fresh_nonce
 from gitops.ledger.holder import Actor
 from gitops.ledger.lock import Lock
 from gitops.ledger.records import Entry, Meta
 from gitops.ledger.transition import Draft, Stamp, compose
 from gitops.schema.workspace import LedgerConfig
-
-
-def fresh_nonce() -> str:
-    """128 random bits in hex: no two commits are ever alike, or two could believe that they published the same one."""
-    return os.urandom(16).hex()
-
-
-def draw() -> float:
-    """A random number from 0 up to 1."""
-    return int.from_bytes(os.urandom(6), "big") / (1 << 48)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer
-from gitops.ledger.chain import LOCAL, REMOTE_PREFIX, Backoff, Chain, LostRaceError
+from gitops.ledger.chain import LOCAL, REMOTE_PREFIX, Backoff, Chain, LostRaceError, draw, fresh_nonce, stop_of
 from gitops.ports import GitError, Person, Pushed
 from gitops.stops import Exit, Stop
 
@@ -264,3 +264,27 @@ def test_a_fetch_that_another_process_disturbed_is_made_good(world: World, bob: 
 
     disturbed.remote.fetch = fetch  # type: ignore[method-assign]
     assert disturbed.chain.fetch() == tip
+
+
+# --- chance -------------------------------------------------------------------------------------------------
+
+
+def test_nonces_are_128_bits_and_never_alike() -> None:
+    many = {fresh_nonce() for _ in range(1000)}
+    assert len(many) == 1000
+    assert all(len(nonce) == 32 for nonce in many)
+
+
+def test_draws_lie_from_zero_up_to_one() -> None:
+    many = [draw() for _ in range(1000)]
+    assert 0 <= min(many) < 0.1
+    assert 0.9 < max(many) < 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("denied", Exit.DENIED), ("no-identity", Exit.INVALID), ("unreachable", Exit.FAILURE), ("other", Exit.FAILURE)],
+)
+def test_what_git_could_not_do_ends_a_command(kind: str, code: Exit) -> None:
+    stop = stop_of(GitError("words", kind, "advice"))
+    assert (stop.code, stop.message, stop.hint) == (code, "words", "advice")

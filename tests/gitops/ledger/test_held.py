@@ -469,7 +469,7 @@ def queue_up(world: World) -> None:
     """Somebody lost three rounds and stands in the queue."""
     bob = world.site("bob", host="host-2").ledger
     view = bob.view()
-    assert bob._enqueue(view, bob._actor.holder("b" * 32), "write")
+    assert bob._locking._enqueue(view, bob._actor.holder("b" * 32), "write")
 
 
 def test_junk_on_top_of_our_commit_is_not_built_upon(world: World, site: Site, intent: Any) -> None:
@@ -562,6 +562,28 @@ def test_the_error_inside_is_what_counts_when_the_release_fails_too(world: World
     with pytest.raises(ZeroDivisionError), site.acquire():
         world.server.reachable = False
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("landed", [False, True])
+def test_a_write_that_was_interrupted_is_the_last_one(world: World, site: Site, intent: Any, landed: bool) -> None:
+    """Whether it landed is not known, so not even the release is built on it: the lease, or our death, ends the lock."""
+
+    def interrupt(*_: Any) -> Pushed:
+        world.server.before = world.server.after = None
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), site.acquire() as held:
+        if landed:
+            world.server.after = interrupt
+        else:
+            world.server.before = interrupt
+        held.record([], [intent(held)])
+    view = world.site("bob").ledger.view()
+    assert (view.lock.state, len(view.open_intents)) == (State.HELD, int(landed))
+    world.kill(101)
+    with world.site("cem").acquire("r2") as held:
+        assert held.view().lock.recover == landed
+    sound(world, site)
 
 
 @pytest.mark.parametrize("answer", [Pushed.UNKNOWN, Pushed.REJECTED])

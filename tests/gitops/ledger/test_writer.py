@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitops.ledger.audit import verify
-from gitops.ledger.writer import draw, fresh_nonce
 from gitops.ports import GitError, Person
 
 if TYPE_CHECKING:
     from .conftest import Site, World
-
-
-def test_nonces_are_128_bits_and_never_alike() -> None:
-    many = {fresh_nonce() for _ in range(1000)}
-    assert len(many) == 1000
-    assert all(len(nonce) == 32 for nonce in many)
-
-
-def test_draws_lie_from_zero_up_to_one() -> None:
-    many = [draw() for _ in range(1000)]
-    assert 0 <= min(many) < 0.1
-    assert 0.9 < max(many) < 1
 
 
 def test_the_author_is_the_person_and_the_time_that_of_the_wall(site: Site, world: World) -> None:
