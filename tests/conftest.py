@@ -7,10 +7,16 @@ from collections import Counter
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["git_servers"]  # real Git remotes, from tests/servers
 
 NO_SKIPS = os.environ.get("CI", "").lower() in ("1", "true")
+
+settings.register_profile("fast", max_examples=25, deadline=None)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("deep", max_examples=2_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if NO_SKIPS else "fast"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from estates import applied, infra, life, planned, refusals, resource, server, service, step
+from estates import actions, applied, apply, infra, life, planned, refusals, resource, server, service, step
 
 from planners.model import Resource
 from planners.moves import moves
@@ -31,6 +31,12 @@ def test_a_server_is_renamed_and_takes_its_services_along() -> None:
     assert (first.moved_from, first.reason) == ("server/old", "moved from server/old")
     assert [a for a, _ in first.writes] == ["server/new", "server/old"]
     assert made.notices == ()
+
+
+def test_services_follow_their_server_also_when_the_run_was_stopped_in_between() -> None:
+    after = infra(moving("new", "server/old"), service("new", "kubernetes"), server("other"))
+    halfway = apply(planned(after, BEFORE), BEFORE, steps=2)
+    assert actions(planned(after, halfway)) == ["move taskserv/new/etcd", "move taskserv/new/kubernetes"]
 
 
 def test_a_move_may_come_with_changes() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from executors.records import Source
 from executors.records import recorded as record_of
@@ -145,6 +145,56 @@ def _carry_out(step: Step, records: dict[str, RecordedResource], identity: str) 
 def applied(desired: Desired, known: Catalog = CATALOG) -> Recorded:
     """The records of an estate just made."""
     return apply(planned(desired, known=known))
+
+
+class Choose(Protocol):
+    """Picks one of several: ``random.Random(n).choice``, or what a property test draws."""
+
+    def __call__(self, options: Sequence[Any], /) -> Any: ...
+
+
+HOSTS = ("a", "b", "c")
+STACKS = (
+    (),
+    (),
+    ("nginx",),
+    ("nginx", "redis"),
+    ("redis", "postgres"),
+    ("containerd", "app"),
+    ("docker", "app"),
+    ("kubernetes",),
+    ("cilium",),
+)
+"""What may stand on a server; whether containerd is listed or implied differs, as does whether a runtime conflicts."""
+
+
+def some_estate(choose: Choose) -> Desired:
+    """A valid infra of up to three servers with networks, services, references, roles and lifecycles."""
+    hosts = [h for h in HOSTS if choose((True, True, False))]
+    resources = [resource("network/lan", cidr=choose(("10.0.0.0/8", "10.1.0.0/16"))), resource("network/dmz")]
+    for host in hosts:
+        networks = choose(((), ("lan",), ("lan", "dmz")))
+        name = choose((host, host, host, f"{host}{host}"))
+        moved = {"moved_from": f"server/{host}"} if name != host else {}
+        lifecycle = life(create_before_destroy=choose((True, False)), ignore_changes=choose(((), ("labels",))), **moved)
+        labels = choose(({}, {"team": "x"}, {"team": "y"}))
+        image, cores = choose(("1", "1", "2")), choose((2, 4))
+        resources.append(server(name, networks=list(networks), labels=labels, image=image, cpu_cores=cores, lifecycle=lifecycle))
+        resources += _services(choose, name, [r.address for r in resources if r.address.startswith("server/")])
+    servers = [r.address for r in resources if r.address.startswith("server/")]
+    if servers and choose((True, False)):
+        resources.append(resource("load_balancer/lb", *(s for s in servers if choose((True, False)))))
+        resources.append(resource("dns/shop", "load_balancer/lb", target=f"${{{choose(servers)}.private_ip}}"))
+    return infra(*resources)
+
+
+def _services(choose: Choose, host: str, servers: Sequence[str]) -> list[Resource]:
+    made = []
+    for name in choose(STACKS):
+        role = choose(CATALOG.taskservs[name].roles) if CATALOG.taskservs[name].roles else ""
+        config = choose(({}, {"port": 1}, {"peer": f"${{{choose(servers)}.private_ip}}"}))
+        made.append(service(host, name, role=role, **config))
+    return made
 
 
 def there(**attributes: Any) -> Observation:
