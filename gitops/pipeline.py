@@ -151,10 +151,13 @@ def apply(space: Workspace, planned: Planned, consent: Consent, stage: Stage) ->
 
 def settle(space: Workspace, held: Held, stage: Stage) -> int:
     """Close what dead runs left: open intents are unknown outcomes, so ask, adopt or redo. Returns how many runs were closed."""
+    from gitops.runs import require_told
+
     runs = held.view().interrupted_runs()
     for interrupted in runs:
         stage.progress.note(f"closing the interrupted run {interrupted.id}: asking what became of its open steps")
-        resume(space, held, interrupted.id, replace(stage, options=replace(stage.options, settle_only=True)))
+        closing = replace(stage, options=replace(stage.options, settle_only=True))
+        require_told(resume(space, held, interrupted.id, closing), interrupted.id)
     return len(runs)
 
 
@@ -181,7 +184,7 @@ def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, conse
 
     held.begin_run(run_record(space, planned, run_id, consent))
     outcome = perform(space, planned, held, run_id, stage)
-    if outcome.status != "lost":
+    if outcome.status != "lost" and not outcome.unknown:
         if consent.pin is not None and outcome.status == "succeeded":
             held.set_pin(consent.pin if isinstance(consent.pin, Pin) else None)
         held.finish_run(run_id, outcome.status, convergence(space, planned, held.view(), outcome))
@@ -195,7 +198,7 @@ def resume(space: Workspace, held: Held, run_id: str, stage: Stage) -> Outcome:
     view = held.view()
     planned = planned_of_run(space, view, run_id)
     outcome = perform(space, planned, held, run_id, stage, finished=view.finished_ops(run_id), open_intents=view.open_intents)
-    if outcome.status != "lost":
+    if outcome.status != "lost" and not outcome.unknown:
         settled = stage.options.settle_only
         marker = None if settled else convergence(space, planned, held.view(), outcome)
         held.finish_run(run_id, "settled" if settled else outcome.status, marker)

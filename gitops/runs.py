@@ -88,6 +88,13 @@ def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Sta
         return settle(space, held, stage)
 
 
+def require_told(outcome: Outcome, run_id: str) -> None:
+    """Nothing new may start while an open step's outcome is unknown: the run stays interrupted. Raises ``Stop``."""
+    if outcome.unknown:
+        told = f"what became of {', '.join(outcome.unknown)} in run {run_id} cannot be told: {outcome.failed[0][1]}"
+        raise Stop(Exit.FAILURE, told, "nothing new starts before that is known: mend it and try again")
+
+
 def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
     """The plan a run was made of, with the declarations it came from. Raises ``Stop``."""
     from gitops.pipeline import Ask, Planned
