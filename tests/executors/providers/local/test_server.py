@@ -82,10 +82,13 @@ def test_an_init_that_cannot_start_is_told_with_its_log(made: ProcessServer) -> 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the environment of processes is read in /proc")
 def test_off_ends_what_escaped_supervision(estate: Any) -> None:
     machine = estate.machine()
-    machine.start("web", ["python3", "-S", "-c", "import os, time; os.fork() or (os.setsid(), time.sleep(600))"], {})
+    code = "import os, time\nif not os.fork():\n    os.setsid()\n    print(os.getpid(), flush=True)\n    time.sleep(600)"
+    machine.start("web", ["python3", "-S", "-c", code], {})
+    assert until(lambda: (machine.get("var/log/web.log") or b"").endswith(b"\n"), 10)
+    assert estate.died("web")
+    escaped = int(machine.get("var/log/web.log"))
     mark = f"PROVISIONING_SERVER={estate.records['server/web-01'].observed['id']}"
-    escaped = set(init.marked(mark)) - {estate.init_pid()}
-    assert escaped
+    assert set(init.marked(mark)) == {estate.init_pid(), escaped}
     estate.update("server/web-01", {"power": "off"})
     assert init.marked(mark) == []
 
