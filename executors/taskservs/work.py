@@ -8,20 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from executors.ports import Broken, Machine, Request
+from executors.ports import Broken, Machine, PortError, Request
 from executors.taskservs import checks, markers
 from executors.taskservs.manifest import Manifest
 from executors.taskservs.markers import Marker
 from executors.taskservs.wanted import Wanted, as_map, file_digest, without
 from planners.canonical import Json
-
-
-class ScriptFailed(Broken):
-    """A script ended with another exit code than 0. ``output`` is what it printed."""
-
-    def __init__(self, message: str, output: str) -> None:
-        super().__init__(message)
-        self.output = output
 
 
 class Work:
@@ -119,17 +111,22 @@ class Work:
             self.run_script(phase, file, self._files[f"scripts/{file}"])
 
     def run_script(self, phase: str, file: str, content: bytes) -> None:
-        """Run a script that lies on the machine. Raises ``ScriptFailed``."""
+        """Run a script that lies on the machine. Raises ``Broken`` when it fails; every error has what was printed so far."""
         place = f"extensions/taskservs/{self._name}/scripts/{file}"
         argv = [*_interpreter(place, content), f"{markers.folder(self._name)}/scripts/{file}"]
         stdin = json.dumps(_plain(self._facts), sort_keys=True).encode()
-        done = self._machine.run(argv, env=self._environ(), stdin=stdin, timeout=max(1.0, self._deadline - time.monotonic()))
+        left = max(1.0, self._deadline - time.monotonic())
+        try:
+            done = self._machine.run(argv, env=self._environ(), stdin=stdin, timeout=left)
+        except PortError as error:
+            error.output = self.output + error.output
+            raise
         printed = (done.stdout + done.stderr).decode(errors="replace")
         self.output += f"--- {phase}\n{printed}" if printed else ""
         if done.code != 0:
             last = checks.last_line(done.stderr) or checks.last_line(done.stdout)
             message = f"taskserv '{self._name}': scripts/{file} ended with exit code {done.code}"
-            raise ScriptFailed(f"{message}: {last}" if last else message, self.output)
+            raise Broken(f"{message}: {last}" if last else message, output=self.output)
 
     def _environ(self) -> dict[str, str]:
         """What every script wants and no secret is among; the rest is on standard input."""

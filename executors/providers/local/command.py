@@ -39,7 +39,7 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, cwd: str, tim
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
     if late:
-        raise Retry(f"{argv[0]} did not end within {timeout:.0f} s", unknown=True)
+        raise Retry(f"{argv[0]} did not end within {timeout:.3g} s", unknown=True)
     return Completed(process.returncode, stdout, stderr)
 
 

@@ -30,6 +30,7 @@ class Bench:
         self.declared: dict[str, Any] = {}
         self.op = "0" * 64
         self.token = 1
+        self.timeout = 20.0
 
     def extension(self) -> dict[str, bytes]:
         """Its files. JSON is YAML."""
@@ -50,7 +51,7 @@ class Bench:
     def apply(self) -> scripted.Applied:
         declared = {"version": self.version, "config": self.config, **self.declared}
         request = self.estate.request(f"taskserv/web-01/{self.name}", declared)
-        request = replace(request, op=self.op, token=self.token)
+        request = replace(request, op=self.op, token=self.token, timeout=self.timeout)
         return scripted.apply(self.machine, self.extension(), self.name, request, self.facts())
 
     def remove(self, files: Mapping[str, bytes] | None = None) -> str:

@@ -125,7 +125,7 @@ def test_a_command_says_by_its_exit_code(estate: Any) -> None:
     assert ask("true") == checks.Verdict(True, "true ended with exit code 0")
     assert ask("sh", "-c", "echo no >&2; exit 4") == checks.Verdict(False, "sh ended with exit code 4", "no")
     assert ask("no-such").healthy is False
-    assert ask("sleep", "600", timeout=0.2) == checks.Verdict(False, "sleep: sleep did not end within 0 s")
+    assert ask("sleep", "600", timeout=0.2) == checks.Verdict(False, "sleep: sleep did not end within 0.2 s")
 
 
 def test_a_file_is_there_or_not(estate: Any) -> None:

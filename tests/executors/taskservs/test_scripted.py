@@ -14,7 +14,6 @@ from executors.ports import Broken, LeaseLost, NeedsHuman
 from executors.providers.local.server import until
 from executors.taskservs import scripted
 from executors.taskservs.scripted import HealthTiming
-from executors.taskservs.work import ScriptFailed
 from planners.model import Observation, Presence
 
 SHOP = Path(__file__).parents[3] / "state-repo-template/extensions/taskservs"
@@ -198,7 +197,7 @@ def test_a_failed_uninstall_keeps_it_all(bench: Any) -> None:
     bench.manifest["scripts"] = {"uninstall": "bye"}
     bench.files["scripts/bye"] = "#!/bin/sh\nexit 2\n"
     bench.apply()
-    with pytest.raises(ScriptFailed, match="scripts/bye ended with exit code 2"):
+    with pytest.raises(Broken, match="scripts/bye ended with exit code 2"):
         bench.remove()
     assert bench.observe().presence is Presence.PRESENT
 
