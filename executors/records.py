@@ -11,11 +11,8 @@ from executors.ports import NeedsHuman
 from executors.redact import MASK
 from planners.canonical import Json, digest
 from planners.model import EMPTY, RecordedResource, Status
-from planners.references import RESOLVED, found, resolved
+from planners.references import REPLACES, RESOLVED, found, resolved
 from planners.steps import Adopt, Step
-
-REPLACES = "replaces"
-"""Key of ``observed``: provider and observation of a predecessor that is still there while its successor is made first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from planners.diff import below, change, differing, keep_ignored, leaves, same
 from planners.drift import comparable, outputs_off, read_back, visible
 from planners.expand import Expanded
 from planners.model import Lifecycle, Observation, Observed, Presence, RecordedResource, Resource, Status, host_of, kind_of
-from planners.references import attached, current, found, of_id, remembered
+from planners.references import REPLACES, attached, current, found, of_id, remembered
 from planners.requirements import taskserv_of
 from planners.steps import Change, Create, Delete, Forget, Move, Replace, Step, Update
 
@@ -184,6 +184,8 @@ def _replaced(resource: Resource, before: RecordedResource, forced: Collection[s
         return "tainted: the last run left it half made"
     if before.status is Status.DELETING:
         return "its deletion was not finished"
+    if REPLACES in before.observed:
+        return "what it replaced is still there"
     if before.provider != resource.provider:
         return f"provider changes from '{before.provider}' to '{resource.provider}'"
     return f"{', '.join(forced)} cannot change in place" if forced else ""

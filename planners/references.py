@@ -16,6 +16,8 @@ from planners.model import RecordedResource, host_of, kind_of
 PATTERN = re.compile(r"\$\{([a-z][a-z_]*/[^{}\s]+)\.([A-Za-z0-9_-]+)\}")
 RESOLVED = "resolved"
 """Key of ``observed`` that holds the digests."""
+REPLACES = "replaces"
+"""Key of ``observed``: provider and observation of a predecessor that is still there while its successor is made first."""
 ATTACHED: Mapping[str, str] = {"networks": "network", "volumes": "volume"}
 """Keys of a server that name resources it is attached to."""
 

@@ -85,12 +85,20 @@ def test_a_new_resource_shows_all_it_will_have() -> None:
     [
         ({"status": Status.TAINTED}, "tainted: the last run left it half made"),
         ({"status": Status.DELETING}, "its deletion was not finished"),
+        ({"observed": {"id": "1", "replaces": {"provider": "fake", "observed": {}}}}, "what it replaced is still there"),
     ],
 )
 def test_what_was_left_half_done_is_made_anew(change: dict[str, Any], reason: str) -> None:
     record = replace(applied(infra(WEB)).resources[WEB.address], **change)
     made = planned(infra(WEB), Recorded("shop", {WEB.address: record}))
     assert [(s.action, s.reason) for s in made.steps] == [("replace", reason)]
+
+
+def test_what_was_left_changed_half_way_is_updated() -> None:
+    record = replace(applied(infra(WEB)).resources[WEB.address], status=Status.DEGRADED)
+    (made,) = planned(infra(WEB), Recorded("shop", {WEB.address: record})).steps
+    assert (made.action, made.reason) == ("update", "the last run left it changed half way or not healthy")
+    assert not made.record_only  # type: ignore[union-attr]
 
 
 def test_another_provider_makes_it_anew() -> None:
