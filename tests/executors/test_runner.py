@@ -15,7 +15,9 @@ import pytest
 from executors.clocks import FakeClock
 from executors.fakes import FaultyProvider, FixedExtensions, FixedSecrets, MemoryJournal
 from executors.ports import Completed, LeaseLost, NeedsHuman, Outcome, Owner, Retry, RunOptions, Tools
-from executors.providers.fake import FakeMachine, FakeProvider
+from executors.providers import fake
+from executors.providers.fake.machine import FakeMachine
+from executors.providers.fake.provider import FakeProvider
 from executors.retry import ATTEMPTS, OPEN_SECONDS
 from executors.runner import run
 from executors.threads import Inline, Pool, Threads
@@ -113,7 +115,7 @@ class Answering(FakeMachine):
 
 class Estate(FakeProvider):
     def __init__(self, world: Path, commands: Commands) -> None:
-        super().__init__(world, machine="here")
+        super().__init__(fake.SPEC, world, machine="here")
         self._answers = commands
 
     def machine(self, owner: Owner, recorded: RecordedResource) -> FakeMachine:

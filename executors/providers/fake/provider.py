@@ -1,4 +1,4 @@
-"""A provider that makes nothing and remembers everything: for trying things out, for tests, and as a model to copy.
+"""Create, read, update and delete for provider ``fake``.
 
 Its world is one JSON file per resource below ``<world>/<infra>/fake/``, so any clone on this machine finds it. The file is
 named by the key it was made under: making it twice is making it once, whoever does it and however often it is killed.
@@ -15,46 +15,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from executors.ports import Completed, Found, Machine, NeedsHuman, NotFound, Owner, Request, Retry, Secrets
+from executors.ports import Found, Machine, NeedsHuman, NotFound, Owner, Request, Retry
+from executors.providers.fake.machine import FakeMachine
 from executors.redact import MASK, Hidden
 from planners.canonical import Json
-from planners.catalog import KindSpec, ProviderSpec
+from planners.catalog import ProviderSpec
 from planners.model import Observation, Presence, RecordedResource, kind_of, name_of
-
-_ALWAYS = frozenset({"id", "machine"})
-SPEC = ProviderSpec(
-    "fake",
-    "1",
-    {
-        "server": KindSpec(
-            replace_on=frozenset({"image", "zone"}),
-            readable=frozenset({"plan", "cpu_cores", "memory_gb", "disk_gb", "power", "labels"}),
-            outputs=_ALWAYS | {"address", "private_ip", "public_ip"},
-        ),
-        "network": KindSpec(frozenset({"cidr", "zone"}), readable=frozenset({"labels"}), outputs=_ALWAYS | {"cidr"}),
-        "volume": KindSpec(frozenset({"type", "zone"}), readable=frozenset({"size_gb", "labels"}), outputs=_ALWAYS),
-        "load_balancer": KindSpec(
-            replace_on=frozenset({"zone"}),
-            readable=frozenset({"plan", "algorithm", "labels"}),
-            outputs=_ALWAYS | {"address", "public_ip"},
-        ),
-        "dns": KindSpec(frozenset({"type"}), readable=frozenset({"ttl_seconds", "labels"}), outputs=_ALWAYS | {"name"}),
-    },
-    needs_zone=False,
-)
-
-
-def connect(settings: Mapping[str, Json], secrets: Secrets, world: Path) -> FakeProvider:  # noqa: ARG001  # a fake needs neither
-    """The provider at work below ``world``."""
-    return FakeProvider(world)
 
 
 class FakeProvider:
     """Fits the ``Provider`` port. ``machine`` names where its world is: what was made elsewhere is never called missing."""
 
-    spec = SPEC
-
-    def __init__(self, world: Path, machine: str = "") -> None:
+    def __init__(self, spec: ProviderSpec, world: Path, machine: str = "") -> None:
+        self.spec = spec
         self._world = world
         self._machine = machine or socket.gethostname()
 
@@ -156,7 +129,7 @@ class FakeProvider:
         elif kind == "dns":
             outputs["name"] = name_of(address)
         attributes = {**({"power": "on"} if kind == "server" else {}), **asked}
-        readable = SPEC.kinds[kind].readable
+        readable = self.spec.kinds[kind].readable
         return Observation(Presence.PRESENT, {k: v for k, v in attributes.items() if k in readable}, outputs)
 
 
@@ -171,70 +144,3 @@ def _shown(value: Json) -> Any:
     if isinstance(value, Mapping):
         return {k: _shown(v) for k, v in value.items()}
     return [_shown(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
-class FakeMachine:
-    """Fits the ``Machine`` port: files in a folder, services in a list, and every command succeeds without being run."""
-
-    def __init__(self, folder: Path) -> None:
-        self._root = folder / "root"
-        self._services = folder / "services"
-        self._commands = folder / "commands"
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,  # noqa: ARG002  # the port's signature
-        stdin: bytes = b"",  # noqa: ARG002
-        cwd: str = "",  # noqa: ARG002
-        timeout: float = 20.0,  # noqa: ARG002
-    ) -> Completed:
-        """Note the command, one JSON list a line."""
-        self._commands.parent.mkdir(parents=True, exist_ok=True)
-        with self._commands.open("a") as file:
-            file.write(json.dumps(list(argv)) + "\n")
-        return Completed(0, b"", b"")
-
-    def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
-        """Write the file."""
-        target = self._below(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{chance.token_hex(4)}")
-        draft.write_bytes(content)
-        draft.chmod(mode)
-        draft.replace(target)
-
-    def get(self, path: str) -> bytes | None:
-        """Its content."""
-        target = self._below(path)
-        return target.read_bytes() if target.is_file() else None
-
-    def remove(self, path: str) -> None:
-        """Remove a file or folder."""
-        target = self._below(path)
-        if target.is_dir():
-            shutil.rmtree(target)
-        else:
-            target.unlink(missing_ok=True)
-
-    def start(self, service: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "") -> None:  # noqa: ARG002
-        """It runs from now on."""
-        self._services.mkdir(parents=True, exist_ok=True)
-        (self._services / service).write_text(json.dumps(list(argv)))
-
-    def stop(self, service: str) -> None:
-        """It is forgotten."""
-        (self._services / service).unlink(missing_ok=True)
-
-    def state(self, service: str) -> str:
-        """``running`` if it was started."""
-        return "running" if (self._services / service).exists() else "absent"
-
-    def port(self, name: str) -> int:
-        """The same number for the same name on the same machine."""
-        return 20000 + int(sha256(f"{self._root}/{name}".encode()).hexdigest()[:3], 16)
-
-    def _below(self, path: str) -> Path:
-        parts = [part for part in path.split("/") if part not in ("", ".", "..")]
-        return self._root.joinpath(*parts)
