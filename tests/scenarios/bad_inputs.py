@@ -268,7 +268,7 @@ CASES = (
         no_file,
         ("deploy", "--frozen", "v9", "--yes"),
         5,
-        "error: there is no snapshot 'v9' of 'shop'; 'provisioning snapshot list -i shop' shows them",
+        "error: there is no snapshot 'v9' of 'shop'; 'provisioning workspace freeze -i shop --version V' makes one",
     ),
     Case(
         "not a plan file",
