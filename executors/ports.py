@@ -105,6 +105,9 @@ class Machine(Protocol):
     Paths are relative to the server's root. The address is an output of the server, not of its machine.
     """
 
+    simulated: bool
+    """Nothing really runs there, so nothing there answers over the network."""
+
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] = ..., stdin: bytes = b"", cwd: str = "", timeout: float = 20.0
     ) -> Completed:

@@ -251,6 +251,14 @@ def test_everything_is_made_recorded_and_told(stage: Stage) -> None:
     assert stage.machine("server/a").state("web") == "running"
 
 
+def test_a_check_over_the_network_passes_where_nothing_really_runs(stage: Stage) -> None:
+    for check in ({"type": "http", "url": "http://{{ server.address }}:{{ config.port }}/"}, {"type": "tcp", "port": "9"}):
+        step = taskserv("a")
+        stage.apply(server("a"), replace(step, declared={**step.declared, "health": check}))
+        assert stage.journal.state["taskserv/a/web"].status is Status.READY
+        stage.apply(Delete("taskserv/a/web", "fake", ""), Delete("server/a", "fake", "", depends_on=after("taskserv/a/web")))
+
+
 def test_the_same_in_threads(stage: Stage) -> None:
     stage.pool = Threads(5)
     steps = [step for i in range(12) for step in (server(f"s{i}"), taskserv(f"s{i}"))]

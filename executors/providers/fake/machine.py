@@ -15,6 +15,8 @@ from executors.ports import Completed
 class FakeMachine:
     """Fits the ``Machine`` port: files in a folder, services in a list, and every command succeeds without being run."""
 
+    simulated = True
+
     def __init__(self, folder: Path) -> None:
         self._root = folder / "root"
         self._services = folder / "services"

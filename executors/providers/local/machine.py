@@ -21,6 +21,8 @@ NOTHING: Mapping[str, str] = {}
 class ProcessMachine:
     """Fits the ``Machine`` port. ``name`` is the server's address, for messages."""
 
+    simulated = False
+
     def __init__(self, server: ProcessServer, name: str) -> None:
         self._server = server
         self._name = name
