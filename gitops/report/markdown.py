@@ -1,7 +1,7 @@
 """A plan under a pull request: the summary first, the details folded, and never longer than a forge takes.
 
-Everything that comes from a repository or a provider stands in a code span or a code fence longer than any backticks in
-it: there neither Markdown nor HTML nor mentions mean anything.
+Everything that comes from a repository or a provider stands in a code span, or in a code fence that no line of ours can
+close: there neither Markdown nor HTML nor mentions mean anything.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ TAIL = 500
 """Characters kept free for the closing words."""
 NOTICES, NOTICE_LENGTH = 20, 500
 """More of them, or longer ones, would leave no room for the plan."""
+FENCE = "```"
+"""Closed only by a line of backticks alone; each of our lines begins with a sign or six blanks."""
 _LINK = re.compile(r"https?://[^\s<>\"'()\[\]]+\Z")
 
 
@@ -68,9 +70,8 @@ def _pointer(plan: Plan, link: str) -> str:
 def _folded(group: Group, room: int) -> tuple[str, int]:
     """The group in at most ``room`` characters, and how many of its entries that holds. An entry is shown whole or not."""
     bodies = [_entry(e) for e in group.entries]
-    fence = "`" * (_longest_run("".join(bodies)) + 3)
-    head = f"<details><summary>{escape(group.title)} ({len(bodies)})</summary>\n\n{fence}diff\n"
-    foot = f"{fence}\n\n</details>\n"
+    head = f"<details><summary>{escape(group.title)} ({len(bodies)})</summary>\n\n{FENCE}diff\n"
+    foot = f"{FENCE}\n\n</details>\n"
     room -= len(head) + len(foot) + 1
     shown = 0
     for body in bodies:

@@ -113,6 +113,12 @@ def test_the_new_one_may_be_made_first() -> None:
     assert made.create_first is True  # type: ignore[union-attr]
 
 
+def test_a_service_that_went_with_its_server_is_not_made_first() -> None:
+    redis = service("a", "redis", lifecycle=life(create_before_destroy=True))
+    made = planned(infra(server("a", image="2"), redis), applied(infra(server("a", image="1"), redis)))
+    assert (step(made, redis.address).gone_with_host, step(made, redis.address).create_first) == (True, False)
+
+
 @pytest.mark.parametrize(("ignored", "steps"), [(("cpu_cores",), 0), (("labels",), 1), ((), 1)])
 def test_ignored_changes_are_not_asked_for(ignored: tuple[str, ...], steps: int) -> None:
     made = replan(

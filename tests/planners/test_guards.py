@@ -58,10 +58,17 @@ def test_children_of_a_deleted_server_do_not_count_on_either_side() -> None:
 
 
 def test_what_was_only_there_for_others_and_what_is_replaced_does_not_count() -> None:
-    before = applied(infra(server("a", image="1"), server("b", image="1"), service("a", "cilium")))
-    made = planned(infra(server("a", image="2"), server("b", image="2")), before)
-    assert len(made.steps) == 6
+    before = applied(infra(server("a"), server("b", image="1"), server("c", image="1"), service("a", "cilium")))
+    made = planned(infra(server("a"), server("b", image="2"), server("c", image="2")), before)
+    assert sorted(s.action for s in made.steps) == ["delete"] * 4 + ["replace"] * 2
     assert not told(made, "deletion-budget")
+
+
+def test_what_was_only_there_for_others_does_not_raise_the_budget_either() -> None:
+    estate = [server(f"s-{i}") for i in range(5)] + [service("s-0", "cilium")]
+    made = planned(infra(*estate[:3], *estate[5:]), applied(infra(*estate)))
+    (notice,) = told(made, "deletion-budget")
+    assert notice.message == "this plan deletes 2 resources and dev allows 1 at once: server/s-3, server/s-4"
 
 
 def test_removing_everything_is_for_destroy_alone() -> None:

@@ -39,6 +39,12 @@ def test_services_follow_their_server_also_when_the_run_was_stopped_in_between()
     assert actions(planned(after, halfway)) == ["move taskserv/new/etcd", "move taskserv/new/kubernetes"]
 
 
+def test_a_move_as_target_brings_along_what_must_leave_the_old_name_first() -> None:
+    after = infra(moving("new", "server/old"), server("other"))
+    made = planned(after, applied(infra(server("old"), service("old", "redis"), server("other"))), None, "server/new")
+    assert actions(made) == ["delete taskserv/old/redis", "move server/new"]
+
+
 def test_a_move_may_come_with_changes() -> None:
     made = planned(infra(moving("new", "server/old", cpu_cores=8), service("new", "kubernetes"), server("other")), BEFORE)
     assert step(made, "server/new").reason == "moved from server/old; declaration changed"
