@@ -41,6 +41,8 @@ class Tag:
     made: float
     declared: Mapping[str, Json] = field(default_factory=dict)
     """What it was asked to be, as far as this provider acts on it."""
+    complete: bool = False
+    """Whether the call that made it came to its end. One that did not is known to nobody but its key."""
     format: int = FORMAT
 
     @property
@@ -85,6 +87,12 @@ class Folders:
                 if found and found.tag.id == id and found.tag.owner == owner:
                     return found
         return None
+
+    def unfinished(self, request: Request) -> Folder | None:
+        """What another request began at the same address and never finished, ours to clear away."""
+        found = self._read(self.parent(request.owner, request.address) / name_of(request.address))
+        ours = found is not None and found.tag.owner == request.owner and found.tag.key != request.key
+        return found if ours and found and not found.tag.complete else None
 
     def newest(self, owner: Owner, address: str) -> Folder | None:
         """The one that now bears an address."""

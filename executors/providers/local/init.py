@@ -315,10 +315,14 @@ def awake(folder: str = ".") -> bool:
         descriptor = os.open(f"{folder}/{WAKE}", os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
         return False
-    with contextlib.suppress(BlockingIOError):  # full of wake-ups already
-        os.write(descriptor, b".")
-    os.close(descriptor)
-    return True
+    try:
+        with contextlib.suppress(BlockingIOError):  # full of wake-ups already
+            os.write(descriptor, b".")
+        return True
+    except BrokenPipeError:
+        return False  # it has just begun to end
+    finally:
+        os.close(descriptor)
 
 
 def serve(ready: int) -> None:

@@ -27,6 +27,9 @@ class LocalProvider:
     def create(self, request: Request) -> Observation:
         """Make it under its key, or finish what was made under it before."""
         with _os_errors():
+            if stale := self._folders.unfinished(request):
+                _fence(stale, request)
+                self._remove(stale)
             fill = _FILL.get(kind_of(request.address), _nothing)
             folder = self._folders.by_key(request) or self._folders.make(request, _acted_on(request.declared), fill)
             try:
@@ -65,9 +68,10 @@ class LocalProvider:
                 self._folders.tidy(self._folders.parent(request.owner, request.address))
 
     def list(self, owner: Owner) -> Sequence[Found]:
-        """All that carries our tag on this machine."""
+        """All that carries our tag on this machine. What is not complete is not there yet: its key asked again finishes it."""
         try:
-            return [Found(f.tag.address, f.tag.key, self._observed(f)) for f in self._folders.all(owner)]
+            whole = (f for f in self._folders.all(owner) if f.tag.complete)
+            return [Found(f.tag.address, f.tag.key, self._observed(f)) for f in whole]
         except OSError as error:
             raise Retry(f"{self._world} cannot be read: {error}") from error
 
@@ -104,7 +108,7 @@ class LocalProvider:
         if kind_of(request.address) == "server":
             self._adjust_server(folder, before, declared)
         token = max(request.token, folder.tag.token)
-        return self._observed(folder.retag(address=request.address, declared=declared, token=token))
+        return self._observed(folder.retag(address=request.address, declared=declared, token=token, complete=True))
 
     def _adjust_server(self, folder: Folder, before: Mapping[str, Json], declared: Mapping[str, Json]) -> None:
         server = self._server(folder)

@@ -263,6 +263,22 @@ def test_everything_ends_when_the_folder_is_removed_by_hand(estate: Any) -> None
     assert gone(pid)
 
 
+def test_an_init_that_ends_just_when_it_is_woken_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / init.WAKE)
+    assert not init.awake(str(tmp_path))
+    listening, really_open = os.open(tmp_path / init.WAKE, os.O_RDONLY | os.O_NONBLOCK), os.open
+    assert init.awake(str(tmp_path))
+
+    def open_and_end(*args: Any) -> int:
+        descriptor = really_open(*args)
+        os.close(listening)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_end)
+    assert not init.awake(str(tmp_path))
+
+
 # --- connecting ------------------------------------------------------------------------------------------
 
 

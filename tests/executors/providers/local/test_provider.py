@@ -12,6 +12,7 @@ import pytest
 from executors.ports import LeaseLost, NeedsHuman, NotFound, Owner, Retry
 from executors.providers import local
 from executors.providers.local import init
+from executors.providers.local.folders import Folders
 from executors.providers.local.provider import LocalProvider
 from executors.providers.local.server import until
 from planners.model import EMPTY, Presence, RecordedResource, kind_of
@@ -57,12 +58,34 @@ def test_twice_under_one_key_is_one(estate: Any) -> None:
     assert len(estate.provider.list(estate.owner)) == 1
 
 
-def test_a_half_made_one_is_finished_under_its_key(estate: Any) -> None:
-    """As if the first call had been killed between the rename and the boot."""
-    first = estate.create(WEB)
+def half_made(estate: Any) -> None:
+    """As if the call that makes the server had been killed between the rename and the end."""
+    estate.create("volume/data")
+    estate.create(WEB)
     estate.update(WEB, {"power": "off"})
-    assert estate.provider.create(estate.request(WEB)).outputs == first.observed
+    Folders(estate.world).by_key(estate.request(WEB)).retag(complete=False)
+    del estate.records[WEB]
+
+
+def test_a_half_made_one_is_not_there_yet_and_finished_under_its_key(estate: Any) -> None:
+    half_made(estate)
+    assert [f.address for f in estate.provider.list(estate.owner)] == ["volume/data"]
+    estate.create(WEB, {"volumes": ["data"]})
     assert estate.read(WEB).attributes == {"power": "on"}
+    assert (estate.root() / "mnt/data").is_symlink()
+    assert [f.address for f in estate.provider.list(estate.owner)] == ["volume/data", WEB]
+
+
+def test_a_half_made_one_nobody_finished_makes_room(estate: Any) -> None:
+    half_made(estate)
+    old = Folders(estate.world).by_key(estate.request(WEB))
+    estate.token = 0
+    with pytest.raises(LeaseLost):
+        estate.create(WEB, key="another")
+    estate.token = 2
+    assert estate.create(WEB, key="another").observed["id"] != old.tag.id
+    assert estate.read(WEB).attributes == {"power": "on"}
+    assert len(list(estate.folder().parent.iterdir())) == 1
 
 
 def test_one_made_off_is_off(estate: Any) -> None:
