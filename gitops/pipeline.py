@@ -179,27 +179,20 @@ def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
 
 def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, consent: Consent, stage: Stage) -> Outcome:
     """Run the plan behind the journal and close the run, however it ended."""
-    from gitops.runs import convergence, perform, run_record
-    from planners.model import Pin
+    from gitops.runs import close_run, perform, run_record
 
     held.begin_run(run_record(space, planned, run_id, consent))
     outcome = perform(space, planned, held, run_id, stage)
-    if outcome.status != "lost" and not outcome.unknown:
-        if consent.pin is not None and outcome.status == "succeeded":
-            held.set_pin(consent.pin if isinstance(consent.pin, Pin) else None)
-        held.finish_run(run_id, outcome.status, convergence(space, planned, held.view(), outcome))
+    close_run(space, planned, held, run_id, outcome)
     return outcome
 
 
 def resume(space: Workspace, held: Held, run_id: str, stage: Stage) -> Outcome:
     """Continue the same plan where it stopped: settle what is unknown, skip what is done, do the rest, close the run."""
-    from gitops.runs import convergence, perform, planned_of_run
+    from gitops.runs import close_run, perform, planned_of_run
 
     view = held.view()
     planned = planned_of_run(space, view, run_id)
     outcome = perform(space, planned, held, run_id, stage, finished=view.finished_ops(run_id), open_intents=view.open_intents)
-    if outcome.status != "lost" and not outcome.unknown:
-        settled = stage.options.settle_only
-        marker = None if settled else convergence(space, planned, held.view(), outcome)
-        held.finish_run(run_id, "settled" if settled else outcome.status, marker)
+    close_run(space, planned, held, run_id, outcome, settled=stage.options.settle_only)
     return outcome

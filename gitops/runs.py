@@ -78,6 +78,19 @@ def perform(space: Workspace, planned: Planned, held: Held, run_id: str, stage: 
     return run(planned.plan, tools, stage.options, stage.cancel)
 
 
+def close_run(space: Workspace, planned: Planned, held: Held, run_id: str, outcome: Outcome, settled: bool = False) -> None:
+    """Write down how a run ended, with the pin it was to set. A lost lock or an unknown outcome leaves it open, to be resumed."""
+    if outcome.status == "lost" or outcome.unknown:
+        return
+    run = held.view().run(run_id)
+    done = outcome.status == "succeeded" and not settled
+    if done and run is not None and run.pin is not None:
+        held.set_pin(run.pin if isinstance(run.pin, Pin) else None)
+    held.finish_run(
+        run_id, "settled" if settled else outcome.status, convergence(space, planned, held.view(), outcome) if done else None
+    )
+
+
 def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
     """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
     with space.ledger(infra).acquire(
