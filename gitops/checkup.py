@@ -6,17 +6,21 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitops.ports import ZERO, GitError, Pushed, RefUpdate, Remote, Repository
+from gitops import probe
+from gitops.git.remote import normalised
+from gitops.git.worktree import NEGATIVE_REFSPEC
 from gitops.stops import Stop
-from gitops.wiring import Workspace, open_workspace
+from gitops.wiring import REMOTE, Workspace, git_stops, open_workspace
 
 OLDEST_GIT = (2, 39)
-"""``push --atomic`` and ``--porcelain`` behave as the ledger needs from here on."""
-PROBE = "refs/heads/provisioning/probe"
+"""From here on ``push --atomic --porcelain`` and ``cat-file --batch-command`` are as we need them."""
+OLDEST_PYTHON = (3, 11)
+MAKE_KEY = "git config --global gpg.format ssh && git config --global user.signingkey ~/.ssh/id_ed25519.pub"
+NAME = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,122 +33,152 @@ class Check:
     hint: str = ""
 
 
-def checks(path: str, environ: Mapping[str, str], probe: bool) -> tuple[Check, ...]:
-    """Everything that can be looked at, in the order in which it matters. ``probe``: also push to scratch branches."""
-    found = [_python(), _git(environ)]
+def checks(path: str, environ: Mapping[str, str], probing: bool) -> tuple[Check, ...]:
+    """Everything that can be looked at, in the order in which it matters. ``probing``: also push to scratch branches."""
+    found = [python(sys.version_info[:3]), git(environ)]
     try:
         space = open_workspace(Path(path), environ)
     except Stop as stop:
-        return (*found, Check("repository", "error", stop.message, stop.hint))
+        return (*found, _of(stop, "repository"))
     try:
-        found += [
-            Check("repository", "ok", str(space.repository.work_tree or space.repository.git_dir)),
-            *_workspace(space, environ),
-        ]
-        if probe and not any(c.name == "remote" and c.level == "error" for c in found):
-            found += _probe(space.repository, space.remote, space.person())
-    except Stop as stop:
-        found.append(Check("workspace", "error", stop.message, stop.hint))
+        for name, check in CHECKS.items():
+            try:
+                found += check(space)
+            except Stop as stop:
+                found.append(_of(stop, name))
+        if probing and not any(c.level == "error" and c.name in ("identity", "remote") for c in found):
+            found += _probed(space)
     finally:
         space.close()
     return tuple(found)
 
 
-def _python() -> Check:
-    own = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return Check(
-        "python",
-        "ok" if sys.version_info >= (3, 11) else "error",
-        own,
-        "" if sys.version_info >= (3, 11) else "use 3.11 or newer",
-    )
+def _of(stop: Stop, name: str) -> Check:
+    """What ended a check; of many mistakes the first."""
+    if not stop.problems:
+        return Check(name, "error", stop.message, stop.hint)
+    more = f" (and {len(stop.problems) - 1} more)" if len(stop.problems) > 1 else ""
+    return Check(name, "error", f"{stop.problems[0]}{more}", "'provisioning validate' shows all")
 
 
-def _git(environ: Mapping[str, str]) -> Check:
+def python(version: tuple[int, ...]) -> Check:
+    """This program's Python."""
+    own = ".".join(map(str, version))
+    return Check("python", "ok", own) if version >= OLDEST_PYTHON else Check("python", "error", own, "use 3.11 or newer")
+
+
+def git(environ: Mapping[str, str]) -> Check:
+    """The git program on the person's PATH."""
+    hint = f"install git {'.'.join(map(str, OLDEST_GIT))} or newer"
     try:
-        argv = ["git", "--version"]
-        said = subprocess.run(argv, env=dict(environ), capture_output=True, text=True, timeout=10, check=False).stdout
+        done = subprocess.run(["git", "--version"], env=dict(environ), capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return Check("git", "error", "it cannot be run", "install git 2.39 or newer")
-    word = next((w for w in said.split() if w[:1].isdigit()), "0")
+        return Check("git", "error", "it cannot be run", hint)
+    word = next((w for w in done.stdout.split() if w[:1].isdigit()), "no version told")
     version = tuple(int(n) for n in word.split(".")[:2] if n.isdigit())
-    fine = version >= OLDEST_GIT
-    return Check("git", "ok" if fine else "error", word, "" if fine else "install git 2.39 or newer")
+    return Check("git", "ok", word) if version >= OLDEST_GIT else Check("git", "error", word, hint)
 
 
-def _workspace(space: Workspace, environ: Mapping[str, str]) -> Iterator[Check]:
-    repository = space.repository
-    who = repository.identity()
-    missing = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
-    yield Check(
-        "identity",
-        "ok" if who else "error",
-        f"{who.name} <{who.email}>" if who else "git does not know who you are",
-        "" if who else missing,
+# --- the workspace ---------------------------------------------------------------------------------------
+
+
+def _repository(space: Workspace) -> Iterator[Check]:
+    yield Check("repository", "ok", str(space.repository.work_tree or space.repository.git_dir))
+
+
+def _identity(space: Workspace) -> Iterator[Check]:
+    who = space.repository.identity()
+    yield (
+        Check("identity", "ok", f"{who.name} <{who.email}>") if who else Check("identity", "error", "git does not know you", NAME)
     )
-    key = repository.setting("user.signingkey", own=True)
-    advice = "" if key else "approvals are signed: ssh-keygen -t ed25519, then git config gpg.format ssh and user.signingkey"
-    yield Check("signing key", "ok" if key else "warning", key or "none", advice)
+
+
+def _key(space: Workspace) -> Iterator[Check]:
+    """Only approvals need one."""
+    key, format_ = (space.repository.setting(name, own=True) for name in ("user.signingkey", "gpg.format"))
+    if not key:
+        yield Check("signing key", "warning", "none, and approvals are signed", f"ssh-keygen -t ed25519, then: {MAKE_KEY}")
+    elif format_ != "ssh":
+        yield Check("signing key", "warning", "it is no ssh key, and approvals are checked against those", MAKE_KEY)
+    else:
+        yield Check("signing key", "ok", key)
+
+
+def _workspace(space: Workspace) -> Iterator[Check]:
     config = space.config
     yield Check("workspace.yaml", "ok", f"{config.name}, id {config.id}, format {config.format}")
+
+
+def _remote(space: Workspace) -> Iterator[Check]:
+    remote, config = space.remote, space.config
+    with git_stops():
+        heads = remote.refs(["refs/heads/*"])
+    if f"refs/heads/{config.protected_branch}" not in heads:
+        hint = f"git push -u {REMOTE} HEAD:{config.protected_branch}"
+        yield Check("remote", "warning", f"{remote.shown} has no branch '{config.protected_branch}'", hint)
+    else:
+        yield Check("remote", "ok", remote.shown)
+    if config.remote and normalised(space.absolute(config.remote)) != normalised(remote.url):
+        hint = "if the workspace has moved, change 'remote' in workspace.yaml; a fork cannot apply"
+        yield Check("remote", "warning", f"workspace.yaml says this workspace lives at {config.remote}", hint)
+    fetched = space.repository.git.settings
+    if not any(s.key == f"remote.{REMOTE}.fetch" and s.value == NEGATIVE_REFSPEC for s in fetched):
+        hint = f"git config --add remote.{REMOTE}.fetch '{NEGATIVE_REFSPEC}'"
+        yield Check("fetch", "warning", "ordinary fetches bring every ledger along", hint)
+
+
+def _secrets(space: Workspace) -> Iterator[Check]:
+    """The sops program, where the repository has something for it to do."""
+    head = space.repository.resolve("HEAD")
+    with git_stops():
+        paths = space.repository.entries(head, "", recursive=True) if head else {}
+    if not any(path.endswith(".enc.yaml") for path in paths):
+        return
+    if there := shutil.which("sops", path=space.environ.get("PATH", "")):
+        yield Check("sops", "ok", there)
+    else:
+        hint = "install it: https://getsops.io/docs/#download"
+        yield Check("sops", "error", "this repository has secrets, and the sops program is not on PATH", hint)
+
+
+def _last_probe(space: Workspace) -> Iterator[Check]:
+    with git_stops():
+        when = probe.last(space.repository, normalised(space.remote.url))
+    days = int((space.clock.wall() - when) // 86400)
+    if not when:
+        yield Check("probe", "warning", "this clone never tried out what the remote guarantees", "provisioning doctor --remote")
+    elif days >= probe.VALID_DAYS:
+        yield Check("probe", "warning", f"the remote was last tried out {days} days ago", "provisioning doctor --remote")
+    else:
+        yield Check("probe", "ok", f"the remote was tried out {days} day{'s' * (days != 1)} ago")
+
+
+CHECKS: Mapping[str, Callable[[Workspace], Iterator[Check]]] = {
+    "repository": _repository,
+    "identity": _identity,
+    "signing key": _key,
+    "workspace.yaml": _workspace,
+    "remote": _remote,
+    "sops": _secrets,
+    "probe": _last_probe,
+}
+
+
+def _probed(space: Workspace) -> Iterator[Check]:
+    who, address = space.person(), normalised(space.remote.url)
     try:
-        heads = space.remote.refs(["refs/heads/*"])
-        branch = f"refs/heads/{config.protected_branch}"
-        fine = branch in heads
-        finding = (
-            f"{space.remote.shown}, {len(heads)} branches"
-            if fine
-            else f"{space.remote.shown} has no branch '{config.protected_branch}'"
-        )
-        yield Check(
-            "remote", "ok" if fine else "warning", finding, "" if fine else f"git push -u origin HEAD:{config.protected_branch}"
-        )
-    except GitError as error:
-        yield Check("remote", "error", str(error), error.hint)
-    if _has_secrets(repository):
-        there = shutil.which("sops", path=environ.get("PATH"))
-        advice = "" if there else "install it: brew install sops, or see getsops.io"
-        yield Check(
-            "sops", "ok" if there else "error", there or "this repository has secrets and the sops program is not on PATH", advice
-        )
-
-
-def _has_secrets(repository: Repository) -> bool:
-    head = repository.resolve("HEAD")
-    return head is not None and any(p.endswith(".enc.yaml") for p in repository.entries(head, "", recursive=True))
-
-
-def _probe(repository: Repository, remote: Remote, person: object) -> Iterator[Check]:
-    """Create-only, compare-and-swap and all-or-nothing on scratch branches, which are then left behind empty or removed."""
-    name = f"{PROBE}-{secrets.token_hex(4)}"
-
-    def commit(parent: str, text: str) -> str:
-        return repository.write(parent, {"probe": text.encode()}, f"probe {text}\n", person)  # type: ignore[arg-type]
-
-    first, rival = commit("", "first"), commit("", "rival")
-    second, stray = commit(first, "second"), commit(rival, "stray")
-
-    def landed(update: RefUpdate, *more: RefUpdate) -> bool:
-        if remote.push([update, *more]) is Pushed.ACCEPTED:
-            return True
-        return remote.refs([update.ref]).get(update.ref) == update.new
-
-    results = {
-        "a branch can be made": landed(RefUpdate(name, ZERO, first)),
-        "a branch that is there is not made again": not landed(RefUpdate(name, ZERO, rival)),
-        "what was pushed is read back": remote.refs([name]).get(name) == first,
-        "a move from where it is not is refused": not landed(RefUpdate(name, rival, stray)),
-        "several refs move together or not at all": not landed(
-            RefUpdate(f"{name}-two", ZERO, rival), RefUpdate(name, rival, stray)
-        )
-        and f"{name}-two" not in remote.refs([f"{name}-two"]),
-        "a move from where it is, is taken": landed(RefUpdate(name, first, second)),
-    }
-    for what, fine in results.items():
-        yield Check(
-            "remote probe",
-            "ok" if fine else "error",
-            what if fine else f"not so: {what}",
-            "" if fine else "do not apply to this remote",
-        )
-    yield Check("remote probe", "ok", f"scratch branch {name.removeprefix('refs/heads/')} may be deleted")
+        with git_stops():
+            made = probe.probe(space.repository, space.remote, address, who, secrets.token_hex(4), space.clock)
+            probe.keep(space.repository, made, who)
+    except Stop as stop:
+        yield _of(stop, "remote probe")
+        return
+    for finding in made.findings:
+        if finding.kept:
+            yield Check("remote probe", "ok", finding.what)
+        elif finding.needed:
+            yield Check("remote probe", "error", f"not so: {finding.what}", "apply to no infra from this remote")
+        else:
+            yield Check("remote probe", "warning", f"not so: {finding.what}", finding.hint)
+    left = f"; the empty branch {made.left} stays, as it cannot be deleted" if made.left else ""
+    yield Check("remote probe", "ok", f"a push takes {made.seconds * 1000:.0f} ms{left}")

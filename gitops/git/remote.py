@@ -17,6 +17,8 @@ SCHEMES = ("file", "ssh", "https", "http")
 SCP = r"(?s)(?:[^@/:\s]+@)?(\[[^\]\s]+\]|[^@/:\s\[\]]+):(?!:)(.*)\Z"
 """``user@host:path``, ssh without a scheme."""
 PORTS = {"ssh": 22, "https": 443, "http": 80}
+SCRATCH = "refs/heads/provisioning/probe-"
+"""Branches that hold nothing, made to learn what a remote allows."""
 ELSEWHERE = "stale info"
 """What git says when a ref was not where it should be before anything was sent."""
 
@@ -92,15 +94,25 @@ class GitRemote:
     def push(self, updates: Sequence[RefUpdate]) -> Pushed:
         """One atomic compare-and-swap push."""
         check_updates(updates, self._contains)
+        return self._send(updates)
+
+    def overwrite(self, ref: str, old: str, new: str) -> Pushed:
+        """Rewind a scratch branch, or delete it (``new`` is ``ZERO``): whether a remote allows that to happen to a ledger is told
+        by trying. Raises ``GitError``: any other ref, and denied."""
+        if not ref.startswith(SCRATCH):
+            raise GitError(f"{ref} is no scratch branch, and nothing else is ever rewound or deleted")
+        return self._send([RefUpdate(ref, old, new)])
+
+    def _send(self, updates: Sequence[RefUpdate]) -> Pushed:
         leases = [f"--force-with-lease={u.ref}:{'' if u.old == ZERO else u.old}" for u in updates]
         argv = ["push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", *leases]
         argv += [f"--receive-pack={self._program('receive-pack')}", "--end-of-options", self.url]
         try:
-            done = self._git.run(*argv, *(f"{u.new}:{u.ref}" for u in updates), own=self._own)
+            done = self._git.run(*argv, *(f"{u.new if u.new != ZERO else ''}:{u.ref}" for u in updates), own=self._own)
         except GitError:
             return Pushed.UNKNOWN
         lines = [line.split("\t") for line in done.out.decode(errors="replace").splitlines() if "\t" in line]
-        if done.code == 0 and len(lines) == len(updates) and all(line[0] in (" ", "+", "*") for line in lines):
+        if done.code == 0 and len(lines) == len(updates) and all(line[0] in (" ", "+", "*", "-") for line in lines):
             return Pushed.ACCEPTED
         reasons = "\n".join(line[-1] for line in lines)
         if f"({ELSEWHERE})" in reasons:

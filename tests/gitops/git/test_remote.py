@@ -144,3 +144,21 @@ def test_a_push_needs_updates_and_each_ref_once(work: Path, opened: Any, file_re
     for updates in ([], [update, update]):
         with pytest.raises(GitError, match="a push needs updates"):
             remote.push(updates)
+
+
+def test_only_a_scratch_branch_is_ever_rewound_or_deleted(work: Path, opened: Any, file_remote: Any) -> None:
+    repository = opened(work)
+    site = file_remote("state")
+    remote = GitRemote(repository.git, site.url)
+    tip = repository.resolve("HEAD")
+    ledger, scratch = "refs/heads/provisioning/ledger/shop", "refs/heads/provisioning/probe-1"
+    assert remote.push([RefUpdate(ledger, ZERO, tip), RefUpdate(scratch, ZERO, tip)]) is Pushed.ACCEPTED
+    for new in (ZERO, tip):
+        with pytest.raises(GitError, match="is no scratch branch"):
+            remote.overwrite(ledger, tip, new)
+    other = repository.write("", {"a": b"2"}, "another", ANN)
+    assert remote.overwrite(scratch, other, ZERO) is Pushed.REJECTED
+    assert remote.overwrite(scratch, tip, other) is Pushed.ACCEPTED
+    assert remote.refs(["refs/heads/*"]) == {ledger: tip, scratch: other}
+    assert remote.overwrite(scratch, other, ZERO) is Pushed.ACCEPTED
+    assert remote.refs(["refs/heads/*"]) == {ledger: tip}
