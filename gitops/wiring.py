@@ -210,7 +210,6 @@ class Workspace:
     def tools(self, loaded: Loaded, treeish: str, recorded: Recorded, **more: object) -> Tools:
         """What a run or an observation works with. ``more``: what only a run has (journal, progress, run id, …)."""
         from executors.fakes import NoJournal, SilentProgress
-
         from executors.ports import Owner, Tools
         from executors.secrets.sops import SopsSecrets
         from gitops.extensions import TreeExtensions
