@@ -15,7 +15,7 @@ from planners.document import plan_id
 from planners.drift import differences
 from planners.expand import Expanded, expand
 from planners.guards import notices, refused, unknown_targets
-from planners.model import Desired, Observed, Presence, Recorded, RecordedResource, Resource, kind_of
+from planners.model import Desired, Observed, Presence, Recorded, RecordedResource, Resource, host_of, kind_of
 from planners.moves import moves
 from planners.ordering import Arranged, arrange
 from planners.problems import Problem, Problems
@@ -87,7 +87,8 @@ def _bound(steps: tuple[Step, ...], arranged: Arranged, declared: Mapping[str, R
         waits = tuple(d for d in arranged.needs[step.address] if d.address in there)
         written = {step.address, step.moved_from} if isinstance(step, Move) else {step.address}
         required = (d.address for d in arranged.needs[step.address] if (d.address, step.address) not in arranged.wished)
-        relied = {*written, *required, *(d.address for d in step.edges)}
+        host = host_of(step.address)
+        relied = {*written, *required, *(d.address for d in step.edges), *((host,) if host else ())}
         reads = tuple((a, digests(a)) for a in sorted(relied))
         bound.append(replace(step, depends_on=waits, reads=reads, writes=tuple(r for r in reads if r[0] in written)))
     return tuple(bound)

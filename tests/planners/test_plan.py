@@ -150,6 +150,12 @@ def test_a_removal_relies_on_what_stood_on_it() -> None:
     assert {d.declared for _, d in step(made, "server/a").reads} == {"absent"}
 
 
+def test_the_removal_of_a_service_relies_on_its_server() -> None:
+    """Were the server removed or made anew meanwhile, the service would go with it."""
+    made = planned(infra(server("a")), applied(infra(server("a"), service("a", "redis"))))
+    assert [a for a, _ in step(made, "taskserv/a/redis").reads] == ["server/a", "taskserv/a/redis"]
+
+
 def test_the_catalog_relied_on_is_that_of_the_steps() -> None:
     assert planned(infra(server("a"), service("a", "redis"))).catalog == {
         "evaluator/declarations": "1",
