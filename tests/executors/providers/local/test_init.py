@@ -230,13 +230,14 @@ def test_many_that_boot_at_once_make_one_init(estate: Any) -> None:
     for thread in threads:
         thread.join()
     if Path("/proc/self/environ").exists():
-        inits = [p for p in all_pids() if command_line(p).endswith(f"init.py {estate.folder()} ")]
-        assert inits == [estate.init_pid()]
+        # those that were too many have said so, and need a moment to end
+        assert until(lambda: inits(estate.folder()) == [estate.init_pid()], 10)
     assert len(estate.living()) == 1
 
 
-def all_pids() -> list[int]:
-    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
+def inits(folder: Path) -> list[int]:
+    pids = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
+    return [pid for pid in pids if command_line(pid).endswith(f"init.py {folder} ")]
 
 
 def command_line(pid: int) -> str:
