@@ -38,7 +38,11 @@ def group_for(kind: str) -> click.Group:
     @click.argument("name")
     @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A field of it (repeatable).")
     @click.option(
-        "--server", "servers", multiple=True, metavar="SERVER", help="For a taskserv: the servers to bind it to (repeatable)."
+        "--server",
+        "servers",
+        multiple=True,
+        metavar="SERVER",
+        help="A server to put a taskserv on, or that a cluster spans (repeatable).",
     )
     @click.pass_obj
     def create(context: Context, name: str, pairs: tuple[str, ...], servers: tuple[str, ...]) -> None:

@@ -21,7 +21,11 @@ def infra_create(context: Context, name: str, environment: str, provider: str) -
     """Never overwrites."""
     from gitops.declared_edits import create_infra
 
-    path = create_infra(context.workspace.repository, name, environment, provider, context.check)
+    space = context.workspace
+    path, difference = create_infra(space.repository, name, environment, provider, context.check, space.provider_specs)
+    if context.check:
+        context.emit({"infra": name, "path": path, "diff": difference}, f"would write {path}\n{difference}")
+        return
     text = (
         f"wrote {path}\nnext:\n  edit it, then: provisioning validate -i {name}\n"
         f"  git add {path} && git commit && git push, then: provisioning plan -i {name}"
