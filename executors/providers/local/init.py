@@ -63,7 +63,7 @@ def _boot() -> str:
 def _start_time_of_ps(pid: int) -> str:
     import subprocess
 
-    argv = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    argv = ["/bin/ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=10, env={"LC_ALL": "C"}, check=False)
     state, _, started = done.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else started.strip()
