@@ -10,7 +10,7 @@ from gitops.wiring import Workspace, git_stops
 from planners.steps import Notice, Plan
 
 if TYPE_CHECKING:
-    from gitops.pipeline import Consent, Planned
+    from gitops.flow import Consent, Planned
     from planners.model import Environment
     from rules.model import Approval, Verdict
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops import sources
 from gitops.stops import Exit, Stop
-from gitops.wiring import Workspace
+from gitops.wiring import Workspace, head
 from planners.model import kind_of
 from planners.suggest import hint
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
     """One infra in a row: environment, resources, pending steps, lock, last run."""
-    from gitops.pipeline import Ask, make_plan
+    from gitops.flow import Ask
+    from gitops.pipeline import make_plan
 
     view = space.ledger(infra).view()
     row: dict[str, Any] = {
@@ -58,7 +59,7 @@ def moment(unix: float) -> str:
 
 def resource_table(space: Workspace, infras: Iterable[str], kind: str) -> list[dict[str, str]]:
     """Declared and recorded resources of one kind."""
-    commit = sources.head(space)
+    commit = head(space)
     rows = []
     for infra in infras:
         declared = space.load(infra, commit).desired.resources if infra in sources.infra_names(space, commit) else {}
@@ -73,7 +74,7 @@ def resource_table(space: Workspace, infras: Iterable[str], kind: str) -> list[d
 
 def infra_table(space: Workspace) -> list[dict[str, Any]]:
     """Every infra: declared, recorded, or both. Contacts the remote for the ledgers."""
-    commit = sources.head(space)
+    commit = head(space)
     names = sources.infra_names(space, commit)
     rows: list[dict[str, Any]] = []
     for infra in sorted({*names, *sources.ledger_names(space)}):
@@ -91,7 +92,7 @@ def infra_table(space: Workspace) -> list[dict[str, Any]]:
 
 def facts(space: Workspace) -> dict[str, Any]:
     """What this workspace is."""
-    commit = sources.head(space)
+    commit = head(space)
     environments = space.repository.entries(commit, "environments")
     return {
         "id": space.config.id,
@@ -120,7 +121,7 @@ def why(space: Workspace, infras: Iterable[str], address: str) -> list[tuple[str
     """(fact, value) rows: the line, commit, edges, run, approval and steps behind one resource. Raises ``Stop`` (not found)."""
     known: list[str] = []
     for infra in infras:
-        declared = space.load(infra, sources.head(space)) if infra in sources.infra_names(space, sources.head(space)) else None
+        declared = space.load(infra, head(space)) if infra in sources.infra_names(space, head(space)) else None
         view = space.ledger(infra).view()
         recorded = view.recorded().resources
         resource = None
@@ -158,7 +159,7 @@ def _declared(space: Workspace, resource: Resource | None, users: Iterable[str])
             f"{resource.where}" if not resource.implied_by else f"nowhere: required by {resource.implied_by} ({resource.where})",
         )
     ]
-    if changed := sources.last_change(space, sources.head(space), resource.where.path):
+    if changed := sources.last_change(space, head(space), resource.where.path):
         rows.append(("changed by", changed))
     rows += [("needs", f"{d.address}" + (f" (uses its {d.output})" if d.output else "")) for d in resource.depends_on]
     return rows + [("needed by", user) for user in sorted(users)]
@@ -212,7 +213,7 @@ def drifted(space: Workspace, infra: str) -> tuple[Drifted, ...]:
     from planners.drift import differences
 
     view = space.ledger(infra).view()
-    treeish = pinned_tree(space, infra, view.pin) if view.pin else sources.head(space)
+    treeish = pinned_tree(space, infra, view.pin) if view.pin else head(space)
     observed, unread = observe(space.tools(space.load(infra, treeish), treeish, view.recorded()))
     if unread:
         raise Stop(Exit.FAILURE, "some resources could not be read, so their drift is unknown", "see above", unread)

@@ -12,77 +12,22 @@ record   = state, results, audit: one commit per transition on the ledger
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from threading import Event
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitops import sources
+from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, invalid
 from planners.steps import Notice, Options, Plan
 
 if TYPE_CHECKING:
-    from executors.ports import Outcome, Progress, RunOptions
+    from executors.ports import Outcome
     from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
     from gitops.ledger.view import View
-    from planners.model import Observed, Pin
+    from planners.model import Observed
     from planners.problems import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What to plan. ``treeish``: the declarations' commit or tree; ``commit``: the commit they come from ("" for a preview)."""
-
-    infra: str
-    treeish: str
-    commit: str
-    options: Options = field(default_factory=Options)
-    refresh: bool = False
-    full: bool = False
-    offline: bool = False
-    follow_pin: bool = True
-    frozen: str = ""
-    """The version of the frozen snapshot the declarations are of: published by its tag."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan with what it was made from. ``loaded`` is ``None`` when nothing had to be read for it."""
-
-    ask: Ask
-    plan: Plan
-    view: View
-    loaded: Loaded | None
-    warnings: tuple[Problem, ...] = ()
-    base: str = ""
-    """The commit a saved plan was made at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What a person or a rule allowed beside the plan itself, and how to wait for the lock.
-
-    ``pin``: ``None`` leaves the pin, ``False`` releases it, a ``Pin`` sets it. ``lock_timeout`` in seconds.
-    """
-
-    allow_deletes: int = 0
-    destroy: bool = False
-    reason: str = "apply"
-    kind: str = "write"
-    lock_timeout: float = 0.0
-    pin: Pin | bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where a run plays: how wide, who watches, who may stop it, and who is told of waiting."""
-
-    options: RunOptions
-    progress: Progress
-    cancel: Event
-    waiting: Callable[[str], None]
 
 
 def make_plan(space: Workspace, ask: Ask) -> Planned:
@@ -159,6 +104,14 @@ def settle(space: Workspace, held: Held, stage: Stage) -> int:
         closing = replace(stage, options=replace(stage.options, settle_only=True))
         require_told(resume(space, held, interrupted.id, closing), interrupted.id)
     return len(runs)
+
+
+def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
+    """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
+    with space.ledger(infra).acquire(
+        consent.kind, "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting
+    ) as held:
+        return settle(space, held, stage)
 
 
 def recheck(space: Workspace, planned: Planned, view: View) -> Planned:

@@ -8,6 +8,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from gitops import sources
+from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
 from planners.model import Pin
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from executors.ports import Outcome, RunOptions
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
-    from gitops.pipeline import Consent, Planned, Stage
     from planners.stale import Moved
 
 
@@ -91,16 +91,6 @@ def close_run(space: Workspace, planned: Planned, held: Held, run_id: str, outco
     )
 
 
-def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
-    """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
-    with space.ledger(infra).acquire(
-        consent.kind, "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting
-    ) as held:
-        from gitops.pipeline import settle
-
-        return settle(space, held, stage)
-
-
 def require_told(outcome: Outcome, run_id: str) -> None:
     """Nothing new may start while an open step's outcome is unknown: the run stays interrupted. Raises ``Stop``."""
     if outcome.unknown:
@@ -110,7 +100,6 @@ def require_told(outcome: Outcome, run_id: str) -> None:
 
 def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
     """The plan a run was made of, with the declarations it came from. Raises ``Stop``."""
-    from gitops.pipeline import Ask, Planned
     from planners.document import from_document
     from planners.problems import Problems
 

@@ -11,29 +11,19 @@ from typing import TYPE_CHECKING
 
 from gitops.ports import GitError
 from gitops.stops import Exit, Stop
-from gitops.wiring import REMOTE, Workspace, git_stops
+from gitops.wiring import REMOTE, Workspace, git_stops, head
 from planners.model import EnvironmentClass, Pin
 from planners.steps import Notice
 
 if TYPE_CHECKING:
+    from gitops.flow import Ask
     from gitops.ledger.view import View
-    from gitops.pipeline import Ask
     from planners.model import Environment
 
 EDITS_WAIT = 0.030
 """Seconds a plan waits at most, beside its own work, for the look at the working tree (DESIGN section 6)."""
 TRACKING = f"refs/remotes/{REMOTE}"
 PROTECTED_CLASSES = (EnvironmentClass.STAGING, EnvironmentClass.PROD)
-
-
-def head(space: Workspace) -> str:
-    """The commit of HEAD. Raises ``Stop`` (not found) when nothing is committed yet."""
-    found = space.repository.resolve("HEAD")
-    if found is None:
-        raise Stop(
-            Exit.NOT_FOUND, "this repository has no commit yet", "'provisioning init .' fills it, or commit something first"
-        )
-    return found
 
 
 def commit_of(space: Workspace, revision: str) -> str:

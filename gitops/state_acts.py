@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitops import sources
 from gitops.runs import new_run_id
 from gitops.stops import Exit, Stop
-from gitops.wiring import Workspace
+from gitops.wiring import Workspace, head
 from planners.expand import expand
 from planners.model import Presence, RecordedResource, kind_of
 from planners.suggest import hint
@@ -22,7 +21,7 @@ def import_(space: Workspace, infra: str, address: str, external_id: str, reason
     """Record a declared resource that exists already; its provider is asked first and changes nothing. Raises ``Stop``."""
     from executors.ports import Broken, NeedsHuman, NotFound, Retry
 
-    commit = sources.head(space)
+    commit = head(space)
     loaded = space.load(infra, commit)
     resource = expand(loaded.desired, loaded.catalog).resources.get(address)
     if resource is None:

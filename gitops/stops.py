@@ -44,7 +44,7 @@ MEANING = {
 }
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818  # it ends a command, which is no error as such
     """Ends a command with ``code``: ``message`` says what, ``hint`` what to do, ``problems`` lists mistakes with places."""
 
     def __init__(self, code: Exit, message: str, hint: str = "", problems: Sequence[Problem] = ()) -> None:

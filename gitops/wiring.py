@@ -80,8 +80,6 @@ class Workspace:
     @cached_property
     def config(self) -> WorkspaceConfig:
         """``workspace.yaml`` at HEAD, kept by blob id so that the file is parsed once. Raises ``Stop`` (invalid)."""
-        from gitops.sources import head
-
         return self.config_at(head(self))
 
     def config_at(self, treeish: str) -> WorkspaceConfig:
@@ -238,6 +236,15 @@ class Workspace:
 def invalid(infra: str, problems: Problems) -> Stop:
     """Declarations that cannot be planned."""
     return Stop(Exit.INVALID, f"infra '{infra}' cannot be planned", "mend what is listed above", tuple(problems))
+
+
+def head(space: Workspace) -> str:
+    """The commit of HEAD. Raises ``Stop`` (not found) when nothing is committed yet."""
+    found = space.repository.resolve("HEAD")
+    if found is None:
+        hint = "'provisioning init .' fills it, or commit something first"
+        raise Stop(Exit.NOT_FOUND, "this repository has no commit yet", hint)
+    return found
 
 
 class Providers(Mapping[str, "Provider"]):

@@ -12,14 +12,15 @@ from gitops import sources
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
 from gitops.cli.plan import plan_all, read_plans, show
-from gitops.pipeline import Ask, Consent, Planned, make_plan
+from gitops.flow import Ask, Consent, Planned
+from gitops.pipeline import make_plan
 from gitops.stops import Exit, Stop
 from planners.model import Pin
 from planners.steps import Options
 
 if TYPE_CHECKING:
     from executors.ports import Outcome, RunOptions
-    from gitops.pipeline import Stage
+    from gitops.flow import Stage
     from planners.steps import Plan
 
 
@@ -178,7 +179,7 @@ def carry_out(
 def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator[Stage]:
     """The terminal as a stage: progress shown, signals heard."""
     from gitops.cli.progress import cancellation, progress
-    from gitops.pipeline import Stage
+    from gitops.flow import Stage
 
     with progress(context, plan) as shown, cancellation(context) as cancel:
         yield Stage(options, shown, cancel, context.note)
@@ -186,8 +187,7 @@ def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator
 
 def settled(context: Context, planned: Planned, consent: Consent, options: RunOptions) -> Planned:
     """Close the runs that died on this infra before planning afresh: what became of their open steps must be known first."""
-    from gitops.pipeline import recheck
-    from gitops.runs import close_interrupted
+    from gitops.pipeline import close_interrupted, recheck
 
     space, infra = context.workspace, planned.ask.infra
     ids = ", ".join(r.id for r in planned.view.interrupted_runs())

@@ -9,8 +9,9 @@ import click
 
 from gitops.cli.context import Context
 from gitops.cli.plan import show
+from gitops.flow import Ask
 from gitops.inspect import moment
-from gitops.pipeline import Ask, make_plan
+from gitops.pipeline import make_plan
 from gitops.stops import Exit, Stop
 from planners.steps import Options
 

@@ -48,7 +48,7 @@ class Context:
     @property
     def head(self) -> str:
         """The commit of HEAD. Raises ``Stop`` when there is none."""
-        from gitops.sources import head
+        from gitops.wiring import head
 
         return head(self.workspace)
 

@@ -12,7 +12,8 @@ import click
 
 from gitops import sources
 from gitops.cli.context import Context, as_json
-from gitops.pipeline import Ask, Planned, make_plan
+from gitops.flow import Ask, Planned
+from gitops.pipeline import make_plan
 from gitops.stops import Exit, Stop
 from planners.steps import Notice, Options, Plan
 

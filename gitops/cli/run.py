@@ -9,10 +9,11 @@ import click
 from gitops.cli.apply import report, staged
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
+from gitops.flow import Consent
 from gitops.inspect import moment
 from gitops.ledger.holder import stop_holder
-from gitops.pipeline import Consent, resume
-from gitops.runs import close_interrupted, planned_of_run, run_options
+from gitops.pipeline import close_interrupted, resume
+from gitops.runs import planned_of_run, run_options
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:

