@@ -127,7 +127,9 @@ def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
         raise Stop(
             Exit.STALE, f"the plan is stale: {names}{who_moved(space, planned, view, changed)}", "plan again and review it"
         )
-    return replace(planned, view=view, loaded=loaded)
+    # what the environment asks for is read from the declarations, never from a plan file
+    plan = replace(planned.plan, environment=loaded.desired.environment)
+    return replace(planned, plan=plan, view=view, loaded=loaded)
 
 
 def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, consent: Consent, stage: Stage) -> Outcome:
