@@ -58,7 +58,7 @@ def read(
 
     Raises ``Stop`` when the chain was rewritten, ``GitError`` when the remote cannot be reached. ``offline``: as last seen.
     """
-    chain = Chain(repository, remote, infra, Backoff(SystemClock(), random), KIND)
+    chain = _chain(repository, remote, infra, SystemClock())
     tip = chain.seen() if offline else chain.fetch()
     found: list[Approval] = []
     foreign = [*_strange_keys(config.identities)]
@@ -109,7 +109,7 @@ def record(
         "count": needed(plan),
         "source_commit": source_commit,
     }
-    chain = Chain(repository, remote, plan.infra, Backoff(clock, random), KIND)
+    chain = _chain(repository, remote, plan.infra, clock)
     while True:
         parent = chain.fetch()
         word = _signed(repository, parent, document, replace(who, time=now), config)
@@ -169,6 +169,17 @@ def _makers(repository: Repository, commit: Commit, identities: Sequence[Identit
     return found - {""}
 
 
+def _chain(repository: Repository, remote: Remote, infra: str, clock: Clock) -> Chain:
+    def unbranched(tip: str, seen: str) -> None:
+        """A merge could lead past what was seen, such as a rejection, and still contain it."""
+        for commit in repository.history(tip, stop=seen):
+            if len(commit.parents) > 1:
+                message = f"the approvals of '{infra}' hold a merge, {commit.oid[:12]}, and nothing is ever merged there"
+                raise Stop(Exit.FAILURE, message, "find out who pushed it; no approval counts until the branch is restored")
+
+    return Chain(repository, remote, infra, Backoff(clock, random), KIND, unbranched)
+
+
 # --- one record ------------------------------------------------------------------------------------------
 
 
@@ -176,7 +187,7 @@ def _record(repository: Repository, commit: Commit) -> Mapping[str, Any] | None:
     """The record of a commit, ``None`` when it is none: other files beside it would make it some other commit, signed for
     some other reason."""
     entries = repository.entries(commit.oid)
-    if [*entries] != [FILE] or len(commit.parents) > 1 or entries[FILE].mode != "100644":
+    if [*entries] != [FILE] or entries[FILE].mode != "100644":
         return None
     try:
         found: Any = json.loads(repository.blobs([entries[FILE].oid])[entries[FILE].oid])
@@ -274,7 +285,7 @@ def _lines(identities: Sequence[Identity]) -> tuple[str, ...]:
     """Lines of an allowed-signers file. A principal is an identity's place in the list: names are free text, and in such a
     file they would be patterns."""
     keys = ((n, KEY.match(key.strip())) for n, identity in enumerate(identities) for key in identity.keys)
-    return tuple(f'identity-{n} namespaces="git" {key[1]} {key[2]}' for n, key in keys if key)
+    return tuple(f"identity-{n} {key[1]} {key[2]}" for n, key in keys if key)
 
 
 def _name_of_mail(identities: Sequence[Identity], mail: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from executors.clocks import FakeClock
 from gitops.approval import FILE, authors, read, record
 from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer
+from gitops.git.objects import object_id
 from gitops.git.remote import GitRemote
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
 from gitops.schema.workspace import Identity, WorkspaceConfig
@@ -220,6 +221,26 @@ def test_a_chain_that_is_gone_is_a_rewritten_one(office: Office) -> None:
     del office.server.refs[REF]
     with pytest.raises(Stop, match="it is gone from the remote"):
         office.standing()
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_merge_cannot_lead_past_a_rejection(office: Office, seen: bool) -> None:
+    office.say(office.ann, decision="reject")
+    if seen:
+        office.standing()
+    eve, _ = office.eve
+    tip = office.eve[1].fetch({REF: "refs/x"})["refs/x"]
+    tree = eve.commit(eve.write("", {FILE: encode(document())}, "", Person("", ""))).tree
+    aside = eve.write("", {FILE: encode(document())}, "aside", Person("", ""))
+    person = "Eve <e@x> 1 +0000"
+    raw = f"tree {tree}\nparent {aside}\nparent {tip}\nauthor {person}\ncommitter {person}\n\nmerge\n".encode()
+    merge = object_id("commit", raw)
+    eve.objects[merge] = ("commit", raw)
+    assert office.eve[1].push([RefUpdate(REF, tip, merge)]) is Pushed.ACCEPTED
+    for act in (office.standing, lambda: office.say(office.bob, "bob@example.org")):
+        with pytest.raises(Stop) as stopped:
+            act()
+        assert stopped.value.message == f"the approvals of 'shop' hold a merge, {merge[:12]}, and nothing is ever merged there"
 
 
 def test_two_at_once_are_both_heard(office: Office) -> None:

@@ -174,7 +174,8 @@ def test_a_file_where_a_folder_must_be_is_in_the_way(ann: Any, template: str, tm
     folder.mkdir()
     (folder / "infra").write_text("mine\n")
     (folder / ".github").symlink_to(tmp_path)
-    told = f"files are in the way in '{folder}': .github/workflows/plan.yml, infra/shop/main.yaml"
+    (folder / "README.md").symlink_to("nowhere")
+    told = f"files are in the way in '{folder}': .github/workflows/plan.yml, README.md, infra/shop/main.yaml"
     assert refused(folder, template, ann) == (Exit.USAGE, told)
 
 
