@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from executors.ports import Broken, Conflict, NeedsHuman, NotFound, Retry, Tools
+from executors.ports import PortError, Retry, Tools
 from executors.taskservs import scripted
 from planners.model import Observation, Observed, Presence, RecordedResource, host_of, kind_of
 from planners.problems import NOWHERE, Problem
@@ -26,7 +26,7 @@ def observe(tools: Tools) -> tuple[Observed, tuple[Problem, ...]]:
         def read(address: str) -> Observation | Problem:
             try:
                 return _one(tools, records[address], found)
-            except (Retry, NeedsHuman, NotFound, Conflict, Broken, KeyError) as error:
+            except (PortError, KeyError) as error:
                 what = f"its provider '{records[address].provider}' is not known" if isinstance(error, KeyError) else str(error)
                 return Problem(NOWHERE, "unreadable", f"{address} could not be read: {what}", "mend it and try again")
 
@@ -42,6 +42,8 @@ def observe(tools: Tools) -> tuple[Observed, tuple[Problem, ...]]:
 def _one(tools: Tools, record: RecordedResource, found: Observed) -> Observation:
     kind = kind_of(record.address)
     if kind == "cluster":
+        if unread := [a for a in record.depends_on if a in tools.recorded and a not in found]:
+            raise Retry(f"{unread[0]} could not be read")
         members = [found[a] for a in record.depends_on if a in found]
         return Observation(
             Presence.PRESENT, healthy=all(m.presence is Presence.PRESENT and m.healthy is not False for m in members)
@@ -56,4 +58,5 @@ def _one(tools: Tools, record: RecordedResource, found: Observed) -> Observation
         return Observation(server.presence, detail=server.detail or f"{host} is gone")
     name = taskserv_of(record.address)
     machine = tools.providers[tools.recorded[host].provider].machine(tools.owner, tools.recorded[host])
-    return scripted.observe(machine, tools.extensions.files("taskservs", name), name, record)
+    # the marker on the machine says what is to be there: its extension may be gone from the repository by now
+    return scripted.observe(machine, {}, name, record)

@@ -1,0 +1,267 @@
+"""One phase at a time: the request that is made, and the record that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from executors.clocks import FakeClock
+from executors.effects import Effects
+from executors.fakes import FaultyProvider, FixedExtensions, FixedSecrets, MemoryJournal, SilentProgress
+from executors.phases import Phase
+from executors.ports import LeaseLost, NeedsHuman, NotFound, Owner, Request, Tools
+from executors.providers import fake
+from executors.providers.fake.provider import FakeProvider
+from executors.redact import MASK, Hidden, Redactor
+from planners.canonical import digest
+from planners.model import Observation, RecordedResource, Status
+from planners.references import RESOLVED
+from planners.steps import Adopt, Create, Delete, Read, Replace, Step, Update
+
+OWNER = Owner("w-1", "shop")
+SECRET = "secret://shop/db/password"
+WEB = {"manifest.yaml": b'name: web\nversion: 1.0.0\noutputs: {url: "http://{{ server.address }}"}\n'}
+
+
+class Spy(FakeProvider):
+    """Keeps the requests."""
+
+    def __init__(self, world: Path) -> None:
+        super().__init__(fake.SPEC, world)
+        self.requests: list[Request] = []
+
+    def create(self, request: Request) -> Observation:
+        self.requests.append(request)
+        return super().create(request)
+
+    def update(self, request: Request) -> Observation:
+        self.requests.append(request)
+        return super().update(request)
+
+    def delete(self, request: Request) -> None:
+        self.requests.append(request)
+        super().delete(request)
+
+
+class Desk:
+    """Effects over a world."""
+
+    def __init__(self, folder: Path, recorded: Mapping[str, RecordedResource] | None = None) -> None:
+        self.spy = Spy(folder)
+        self.journal = MemoryJournal()
+        self.redactor = Redactor()
+        tools = Tools(
+            OWNER,
+            {"fake": self.spy},
+            FixedExtensions({("taskservs", "web"): WEB}),
+            FixedSecrets({SECRET: "c4nary-text"}),
+            FakeClock(),
+            self.journal,
+            SilentProgress(),
+            recorded=recorded or {},
+            run="r1",
+            plan="plan",
+            source_commit="c0ffee",
+            settings={"environment": "dev"},
+        )
+        self.effects = Effects(tools, self.redactor, call_seconds=5.0)
+        self.performed = 0
+
+    def perform(self, step: Step, name: str = "", **more: Any) -> RecordedResource | None:
+        """Do one phase and keep what it leaves."""
+        self.performed += 1
+        phase = Phase(digest("test", self.performed), name or step.action, step, **more)
+        done = self.effects.perform(phase)
+        self.effects.put(step, done.recorded)
+        return done.recorded
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def phase(step: Step, name: str = "", **more: Any) -> Phase:
+    return Phase("0" * 64, name or step.action, step, **more)
+
+
+def test_a_request_has_everything_filled_in_and_shows_no_secret(desk: Desk) -> None:
+    desk.perform(Create("server/db", "fake", ""))
+    desk.perform(Create("server/a", "fake", "", declared={"labels": {"db": "${server/db.private_ip}", "password": SECRET}}))
+    request = desk.spy.requests[-1]
+    db = desk.effects.records["server/db"].observed["private_ip"]
+    assert request.declared == {"labels": {"db": db, "password": "c4nary-text"}}
+    assert (request.owner, request.token, request.timeout, request.recorded) == (OWNER, 1, 5.0, None)
+    assert request.key == request.op[:32]
+    assert "c4nary" not in repr(request) and isinstance(request.declared["labels"]["password"], Hidden)  # type: ignore[index, call-overload]
+
+
+def test_an_intent_holds_neither_secret_nor_what_depends_on_it(desk: Desk) -> None:
+    step = Create("server/a", "fake", "", declared={"labels": {"password": SECRET, "missing": "${server/none.id}"}})
+    intent = desk.effects.intent(phase(step))
+    assert (intent.address, intent.action, intent.phase, intent.token, len(intent.request)) == (
+        "server/a",
+        "create",
+        "create",
+        1,
+        64,
+    )
+    assert desk.redactor.text("c4nary-text") == "c4nary-text", "it was not even resolved"
+
+
+def test_the_lease_is_asked_for_last(desk: Desk) -> None:
+    desk.journal.lost = "gone"
+    with pytest.raises(NotFound, match="no secret"):
+        desk.perform(Create("server/a", "fake", "", declared={"x": "secret://shop/db/nothing"}))
+    with pytest.raises(LeaseLost):
+        desk.perform(Create("server/a", "fake", ""))
+    assert not desk.spy.requests
+
+
+def test_a_lease_that_is_too_short_is_a_lost_one(desk: Desk) -> None:
+    desk.journal.may_start = lambda seconds: False  # type: ignore[method-assign]
+    with pytest.raises(LeaseLost, match="would run out"):
+        desk.perform(Create("server/a", "fake", ""))
+    assert not desk.effects.begun(phase(Create("server/a", "fake", "")))
+
+
+def test_an_unknown_provider_is_for_a_person(desk: Desk) -> None:
+    with pytest.raises(NeedsHuman, match="provider 'venus' is not known"):
+        desk.perform(Create("server/a", "venus", ""))
+
+
+def test_outputs_are_recorded_without_secrets(desk: Desk) -> None:
+    desk.redactor.learn("c4nary-text")
+    record = desk.effects.record(Create("server/a", "fake", ""), {"dsn": "db://c4nary-text@a"})
+    assert record.observed == {"dsn": f"db://{MASK}@a"}
+    assert (record.run, record.plan, record.source_commit) == ("r1", "plan", "c0ffee")
+
+
+def test_nothing_is_called_where_there_is_nothing_to_do_outside(desk: Desk) -> None:
+    made = desk.perform(Create("server/a", "fake", "", declared={"cpu_cores": 1}))
+    assert made
+    desk.spy.requests.clear()
+    behind = desk.perform(Update("server/a", "fake", "", declared={"cpu_cores": 2}, record_only=True))
+    assert behind and behind.observed == made.observed and behind.declared == {"cpu_cores": 2}
+    assert desk.perform(Create("cluster/c", "fake", "")) is not None
+    assert desk.perform(Delete("cluster/c", "fake", "")) is None
+    assert desk.perform(Delete("server/a", "fake", "", gone_with_host=True)) is None
+    assert not desk.spy.requests and not desk.journal.asked[1:]
+
+
+def test_reading_and_adopting_ask_the_provider_and_change_nothing(desk: Desk) -> None:
+    made = desk.perform(Create("server/a", "fake", "", declared={"cpu_cores": 1}))
+    assert made
+    assert desk.perform(Read("server/a", "fake", "", declared=made.declared)) == made
+    desk.effects.put(Delete("server/a", "fake", ""), None)
+    adopted = desk.perform(Adopt("server/a", "fake", "", external_id=str(made.observed["id"]), declared={"cpu_cores": 8}))
+    assert adopted and adopted.observed == made.observed
+    with pytest.raises(NeedsHuman, match="the provider does not find it: it is gone"):
+        desk.perform(Adopt("server/b", "fake", "", external_id="nothing"))
+
+
+def test_a_successor_carries_its_predecessor_until_that_is_removed(desk: Desk) -> None:
+    old = desk.perform(Create("server/a", "fake", ""))
+    step = Replace("server/a", "fake", "", create_first=True)
+    new = desk.perform(step, "create", last=False)
+    assert old and new and desk.spy.requests[-1].recorded == old
+    assert new.observed["replaces"] == {"provider": "fake", "observed": old.observed}
+    last = desk.perform(step, "delete", first=False)
+    assert last and last.observed["id"] == new.observed["id"] and "replaces" not in last.observed
+    assert [f.observation.outputs["id"] for f in desk.spy.list(OWNER)] == [new.observed["id"]]
+
+
+def test_deleting_removes_what_is_recorded_with_all_it_replaced(desk: Desk) -> None:
+    for _ in range(3):
+        desk.perform(Replace("server/a", "fake", "", create_first=True), "create", last=False)
+    assert len(desk.spy.list(OWNER)) == 3
+    assert desk.perform(Delete("server/a", "fake", "")) is None
+    assert not desk.spy.list(OWNER)
+    assert desk.perform(Delete("server/a", "fake", "")) is None, "nothing recorded, nothing to remove"
+
+
+def test_what_the_provider_does_not_find_need_not_be_removed(desk: Desk) -> None:
+    desk.perform(Create("server/a", "fake", ""))
+    gone = FaultyProvider(desk.spy)
+
+    def hook(verb: str, address: str) -> None:
+        raise NotFound("gone")
+
+    gone.before = hook
+    desk.effects.tools = replace(desk.effects.tools, providers={"fake": gone})
+    assert desk.perform(Delete("server/a", "fake", "")) is None
+
+
+def test_a_taskserv_knows_its_server_and_all_others(desk: Desk) -> None:
+    desk.perform(Create("server/a", "fake", ""))
+    desk.perform(Create("server/b", "fake", ""))
+    facts = desk.effects.facts("taskserv/a/web", {"version": "1.2.3", "profile": "big", "config": {"x": 1}})
+    a, b = (dict(desk.effects.records[f"server/{name}"].observed) for name in "ab")
+    assert facts == {
+        "server": {"name": "a", **a},
+        "infra": "shop",
+        "environment": "dev",
+        "taskserv": {"name": "web", "version": "1.2.3", "role": "", "profile": "big"},
+        "config": {"x": 1},
+        "servers": {"a": a, "b": b},
+    }
+    desk.effects.put(Delete("server/b", "fake", ""), None)
+    assert set(desk.effects.facts("taskserv/a/web", {})["servers"]) == {"a"}  # type: ignore[arg-type]
+
+
+def test_a_taskserv_needs_its_server(desk: Desk) -> None:
+    with pytest.raises(NotFound, match="server/a is not recorded"):
+        desk.perform(Create("taskserv/a/web", "fake", "", declared={"config": {}}))
+    assert desk.perform(Delete("taskserv/a/web", "fake", "")) is None, "gone with its server"
+
+
+def test_a_taskserv_is_recorded_with_the_server_it_stands_on(desk: Desk) -> None:
+    server = desk.perform(Create("server/a", "fake", ""))
+    record = desk.perform(Create("taskserv/a/web", "fake", "", declared={"version": "1.0.0", "config": {}}))
+    assert server and record
+    assert record.observed["url"] == f"http://{server.observed['address']}"
+    assert set(record.observed[RESOLVED]) == {"${server/a.id}"}  # type: ignore[arg-type]
+
+
+def test_each_endpoint_is_its_own(desk: Desk) -> None:
+    assert desk.effects.endpoint(phase(Create("server/a", "fake", ""))) == "fake"
+    assert desk.effects.endpoint(phase(Create("taskserv/a/web", "fake", ""))) == "server/a"
+
+
+SERVER = RecordedResource("server/a", "fake", {"cpu_cores": 1}, {"id": "i-1"})
+WEBSERV = RecordedResource("taskserv/a/web", "fake", {"config": {}}, {"url": "u", RESOLVED: {}})
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "begun", "status"),
+    [
+        (Create("server/n", "fake", ""), "create", True, None),
+        (Update("server/a", "fake", ""), "update", True, None),
+        (Delete("server/a", "fake", ""), "delete", True, Status.DELETING),
+        (Delete("server/a", "fake", ""), "delete", False, None),
+        (Delete("server/n", "fake", ""), "delete", True, None),
+        (Create("taskserv/a/n", "fake", ""), "create", True, Status.TAINTED),
+        (Create("taskserv/a/n", "fake", ""), "create", False, None),
+        (Update("taskserv/a/web", "fake", ""), "update", True, Status.DEGRADED),
+        (Update("taskserv/a/web", "fake", ""), "update", False, None),
+        (Delete("taskserv/a/web", "fake", ""), "delete", True, Status.DELETING),
+    ],
+)
+def test_what_a_failure_leaves(tmp_path: Path, step: Step, name: str, begun: bool, status: Status | None) -> None:
+    effects = Desk(tmp_path, {"server/a": SERVER, "taskserv/a/web": WEBSERV}).effects
+    failed = phase(step, name)
+    if begun:
+        effects._begun.add(failed.op)
+    left = effects.left(failed, None)
+    assert (left.status if left else None) == status
+    if status is Status.DEGRADED:
+        assert left and left.observed["url"] == "u", "what others refer to stays"
+
+
+def test_what_is_applied_and_not_healthy_is_degraded(desk: Desk) -> None:
+    left = desk.effects.left(phase(Create("taskserv/a/web", "fake", "")), WEBSERV)
+    assert left == replace(WEBSERV, status=Status.DEGRADED)
