@@ -121,10 +121,17 @@ def makers(space: Workspace, planned: Planned) -> tuple[str, ...]:
 
     if not planned.ask.commit or space.repository.resolve(planned.ask.commit) is None:
         return ()  # a preview, or a snapshot whose sources are gone
-    base = next((r.source_commit for r in planned.view.runs() if r.status == "succeeded" and r.source_commit), "")
+    base = _applied_whole(planned)
     config = space.config_at(sources.protected_head(space))
     with git_stops():
         return authors(space.repository, config, planned.plan.infra, base, planned.ask.commit)
+
+
+def _applied_whole(planned: Planned) -> str:
+    """The commit of the last clean run of everything: one with targets left changes behind that are still to be approved."""
+    view = planned.view
+    clean = (view.run(r.id) for r in view.runs() if r.status == "succeeded" and r.source_commit)
+    return next((run.source_commit for run in clean if run and not run.document.get("targets")), "")
 
 
 def record_decision(space: Workspace, planned: Planned, decision: str, team: str, reason: str) -> Approval:

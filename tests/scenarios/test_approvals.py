@@ -91,3 +91,40 @@ def test_production_applies_from_the_protected_branch_only_and_no_branch_frees_i
     ada.commit({"infra/shop/main.yaml": PROD.replace("environment: prod", "environment: dev")}, "as if it were dev", push=False)
     ada.git("push", "--quiet", "origin", "side")
     assert "is not on 'main', and environment 'prod' applies from there only" in ada("apply", "--yes", code=1).last
+
+
+def test_a_run_of_one_target_leaves_the_rest_to_be_approved_by_others(pair: tuple[Any, Any]) -> None:
+    ada, grace = pair
+    ada.commit({"environments/prod.yaml": "class: prod\napprovals: {count: 0}\n"}, "nobody is asked")
+    ada("apply", "--yes")
+    grace.git("pull", "--quiet")
+    grace.commit({"infra/shop/main.yaml": PROD.replace("cpu_cores: 2", "cpu_cores: 3")}, "grace changes web-01")
+    ada.git("pull", "--quiet")
+    text = (ada.repo / "infra/shop/main.yaml").read_text()
+    ada.commit({"infra/shop/main.yaml": text + "  db-01: {cpu_cores: 2, memory_gb: 4}\n"}, "ada adds db-01")
+    ada("apply", "--target", "server/db-01", "--yes")
+    ada.commit({"environments/prod.yaml": "class: prod\n"}, "somebody is asked")
+    plan = ada("plan", "--out", "json").json["id"]
+    assert "'grace' made this change and cannot approve it" in grace("approve", plan[:12], "--yes", code=4).last
+
+
+def test_a_snapshot_from_elsewhere_does_not_get_around_the_protected_branch(pair: tuple[Any, Any]) -> None:
+    ada, _ = pair
+    ada.commit({"environments/prod.yaml": "class: prod\napprovals: {count: 0}\n"}, "nobody is asked")
+    ada("workspace", "freeze", "--version", "good")
+    ada("deploy", "--frozen", "good", "--yes")
+    ada.git("checkout", "--quiet", "-b", "side")
+    changed = PROD.replace("environment: prod", "environment: dev").replace("cpu_cores: 2", "cpu_cores: 64")
+    ada.commit({"infra/shop/main.yaml": changed}, "as if it were dev", push=False)
+    ada.git("push", "--quiet", "origin", "side")
+    ada("workspace", "freeze", "--version", "evil")
+    told = "snapshot 'evil' of 'shop' is neither what 'main' had nor signed"
+    assert told in ada("deploy", "--frozen", "evil", "--yes", code=1).last
+
+
+def test_going_back_works_while_the_branch_is_broken(office: Any) -> None:
+    office("apply", "--yes")
+    good = office.git("rev-parse", "HEAD")
+    office.commit({"infra/shop/main.yaml": "servers: [\n"}, "broken")
+    assert office("apply", "--yes", code=3).code == 3
+    office("rollback", "--to-commit", good, "--yes")
