@@ -49,4 +49,5 @@ def test_an_interrupt_in_the_middle_of_an_apply_leaves_nothing_either(demo: subp
     rest = demo.stdout.read()
     assert demo.wait(timeout=60) == 130, rest
     assert re.search(r"Nothing left: \d+ processes ended", rest)
+    assert [path.read_text() for path in tmp_path.glob("provisioning-bug-*")] == []
     assert list(tmp_path.iterdir()) == []
