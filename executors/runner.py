@@ -338,7 +338,8 @@ class _Runner:
             self._done(phase, Healthy(phase.op))
             return
         watch = watch.unhealthy()
-        pause = None if self._cancelled else watch.pause(self._tools.clock.monotonic())
+        # what runs is finished, also when asked to stop: a service that is still starting is no failure
+        pause = watch.pause(self._tools.clock.monotonic())
         if pause is None:
             self._end(phase, "permanent", f"not healthy: {detail}", "")
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops import sources
 from gitops.stops import Exit, Stop
+from gitops.visible import clean
 from gitops.wiring import Workspace, head
 from planners.model import kind_of
 from planners.suggest import hint
@@ -41,6 +42,8 @@ def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
     except Stop as stop:
         return {**row, "environment": "-", "pending": f"cannot be planned: {stop.message}"}
     pending = f"{len(planned.plan.steps)} steps" if planned.plan.steps else "nothing"
+    if view.pin:
+        pending += f", pinned to {view.pin.source}"
     return {**row, "environment": planned.plan.environment.name, "pending": pending}
 
 
@@ -49,7 +52,19 @@ def explain_lock(lock: Lock) -> str:
     if not lock.holder_text():
         return "free"
     until = f", until {moment(lock.expires)}" if lock.expires else ""
-    return f"{lock.kind or lock.state} by {lock.holder_text()}: {lock.reason}{until}"
+    return clean(f"{lock.kind or lock.state} by {lock.holder_text()}: {lock.reason}{until}")
+
+
+def how_to_go_on(space: Workspace, lock: Lock) -> str:
+    """Whether the holder still lives, as far as that can be told from here, and what to do."""
+    if lock.holder is None or not lock.holder_text():
+        return ""
+    if space.actor.is_dead(lock.holder):
+        return f"its process is gone: finish it with 'provisioning run resume {lock.run}', or let 'provisioning apply' close it"
+    if lock.expires:
+        return "its owner ends it with 'provisioning lock release', anybody with 'provisioning lock break --reason TEXT'"
+    lease = f"a holder that stops renewing is taken over after about {lock.lease_seconds * 1.25 + lock.grace_seconds:.0f} s"
+    return f"{lease}; wait for it with '--lock-timeout 10m'"
 
 
 def moment(unix: float) -> str:

@@ -96,12 +96,13 @@ def apply(space: Workspace, planned: Planned, consent: Consent, stage: Stage) ->
 
 def settle(space: Workspace, held: Held, stage: Stage) -> int:
     """Close what dead runs left: open intents are unknown outcomes, so ask, adopt or redo. Returns how many runs were closed."""
+    from executors.fakes import SilentProgress
     from gitops.runs import require_told
 
     runs = held.view().interrupted_runs()
     for interrupted in runs:
         stage.progress.note(f"closing the interrupted run {interrupted.id}: asking what became of its open steps")
-        closing = replace(stage, options=replace(stage.options, settle_only=True))
+        closing = replace(stage, options=replace(stage.options, settle_only=True), progress=SilentProgress())
         require_told(resume(space, held, interrupted.id, closing), interrupted.id)
     return len(runs)
 

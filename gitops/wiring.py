@@ -130,6 +130,7 @@ class Workspace:
         url = self.repository.setting(f"remote.{REMOTE}.url")
         if not url:
             hint = f"git remote add {REMOTE} URL && git push -u {REMOTE} HEAD (a bare repository will do: git init --bare PATH)"
+            hint = "clone it, and work in the clone" if self.bare else hint
             raise Stop(Exit.INVALID, f"this repository has no remote '{REMOTE}', and the ledger lives there", hint)
         with git_stops():
             return GitRemote(self.repository.git, self.absolute(url))
@@ -234,7 +235,10 @@ class Workspace:
 
 
 def invalid(infra: str, problems: Problems) -> Stop:
-    """Declarations that cannot be planned."""
+    """Declarations that cannot be planned; a target that is not there is the command line's mistake, not theirs."""
+    if all(p.code == "unknown-target" for p in problems):
+        first = next(iter(problems))
+        return Stop(Exit.NOT_FOUND, first.message, first.hint)
     return Stop(Exit.INVALID, f"infra '{infra}' cannot be planned", "mend what is listed above", tuple(problems))
 
 

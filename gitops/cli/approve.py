@@ -37,6 +37,10 @@ def decide(
     from gitops.sources import protected_head
 
     space = context.workspace
+    if len(plan_id) < 8 or set(plan_id) - set("0123456789abcdef"):
+        raise Stop(
+            Exit.USAGE, f"'{plan_id}' is not a plan id", "give at least 8 of the digits that 'provisioning plan' prints last"
+        )
     head = protected_head(space)
     made = [make_plan(space, Ask(i, head, head, Options(targets, destroy), refresh)) for i in context.infras(head)]
     same = [p for p in made if p.plan.id.startswith(plan_id) and len(plan_id) >= 8]

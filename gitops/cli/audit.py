@@ -32,7 +32,7 @@ def audit_log(context: Context, address: str, run_id: str, actor: str, limit: in
     """One row per entry."""
     entries = [(i, e) for i, e in read(context, address, run_id, actor, limit)]
     rows = [("TIME", "INFRA", "ACTOR", "ACTION", "ADDRESS", "STATUS", "MESSAGE")]
-    rows += [(moment(e.time), i, e.actor, e.action, e.address or "-", e.status or "-", e.message) for i, e in entries]
+    rows += [(moment(e.time), i, e.actor, e.action, e.address or "-", e.status or "-", e.message or e.reason) for i, e in entries]
     context.emit({"entries": [{"infra": i, **e.document()} for i, e in entries]}, "no entry", rows if entries else ())
 
 
@@ -53,6 +53,9 @@ def read(context: Context, address: str, run_id: str, actor: str, limit: int) ->
 def audit_export(context: Context, form: str) -> None:
     """Oldest first, everything."""
     documents = [{"infra": i, **e.document()} for i, e in reversed(read(context, "", "", "", 0))]
+    if context.out in ("json", "yaml"):
+        context.emit({"entries": documents}, "")
+        return
     if form == "jsonl":
         context.print("\n".join(json.dumps(d, sort_keys=True) for d in documents))
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gitops.stops import Exit, Stop
+from gitops.visible import lines
 
 if TYPE_CHECKING:
     from gitops.wiring import Workspace
@@ -117,14 +118,14 @@ class Context:
         else:
             self.print(text)
 
-    def print(self, text: str) -> None:
-        """One block of result on stdout."""
-        sys.stdout.write(text + "\n")
+    def print(self, text: str, painted: bool = False) -> None:
+        """One block of result on stdout. ``painted``: its escape sequences are ours."""
+        sys.stdout.write((text if painted else lines(text)) + "\n")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """A message for the person, on stderr."""
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(lines(text) + "\n")
         sys.stderr.flush()
 
     def color(self, stream: TextIO | None = None) -> bool:

@@ -40,9 +40,11 @@ def lock_show(context: Context) -> None:
     """All that the lock says."""
     infra = context.one_infra(context.head, "lock show")
     held = context.workspace.ledger(infra).view().lock
-    from gitops.inspect import explain_lock
+    from gitops.inspect import explain_lock, how_to_go_on
 
-    context.emit({"infra": infra, **lock_document(held)}, f"{infra}: {explain_lock(held)}")
+    advice = how_to_go_on(context.workspace, held)
+    text = f"{infra}: {explain_lock(held)}" + (f"\n  {advice}" if advice else "")
+    context.emit({"infra": infra, **lock_document(held), "advice": advice}, text)
 
 
 @lock.command("acquire", help="Hold an infra by hand, so that nothing else changes it.")

@@ -75,11 +75,22 @@ def plan_all(
     if save and len(names) > 1 and not everything:
         raise Stop(Exit.USAGE, f"--save writes one plan and there are {len(names)} infras", "add -i NAME, or --all")
     if not names:
-        raise Stop(Exit.NOT_FOUND, "this repository declares no infra", "'provisioning infra create NAME' makes one")
+        raise nothing_declared(context, edits.result() if edits else None)
     options = Options(targets=targets, destroy=destroy)
     asks = [Ask(name, treeish, commit, options, refresh, full, offline) for name in names]
     plans = tuple(make_plan(space, ask) for ask in asks)
     return tuple(with_edits(p, edits.result()) for p in plans) if edits else plans
+
+
+def nothing_declared(context: Context, edits: Sequence[str] | None) -> Stop:
+    """No infra at this commit; one may be there and not be committed."""
+    waiting = [path for path in edits or () if path.startswith("infra/")]
+    if waiting:
+        hint = f"git add {waiting[0]} && git commit && git push, or preview it with 'plan --worktree'"
+        return Stop(Exit.NOT_FOUND, f"no infra is committed yet, and {waiting[0]} is not", hint)
+    if context.workspace.bare:
+        return Stop(Exit.NOT_FOUND, "this repository declares no infra", "clone it, and declare one there")
+    return Stop(Exit.NOT_FOUND, "this repository declares no infra", "'provisioning infra create NAME' makes one")
 
 
 def with_edits(planned: Planned, paths: Sequence[str] | None) -> Planned:
@@ -115,7 +126,7 @@ def show_plans(context: Context, plans: tuple[Plan, ...]) -> None:
     else:
         from gitops.report.text import render_text
 
-        context.print("\n\n".join(render_text(p, context.color()) for p in plans))
+        context.print("\n\n".join(render_text(p, context.color()) for p in plans), painted=True)
 
 
 def save_plans(context: Context, plans: tuple[Planned, ...], path: str) -> None:

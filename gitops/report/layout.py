@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from gitops.visible import clean
 from planners.canonical import Json
 from planners.document import HIDDEN, summary
 from planners.model import host_of, kind_of, name_of
@@ -121,13 +122,6 @@ def shown(value: Json) -> str:
     """A value as JSON on one line, cut where it is long."""
     text = clean(json.dumps(value, ensure_ascii=False, sort_keys=True, default=dict))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
-
-
-def clean(text: str) -> str:
-    """``text`` with everything that does not print, or prints otherwise than it reads, written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def told(notice: Notice) -> str:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from gitops.report.layout import Entry, Group, clean, groups, headline, told
+from gitops.report.layout import Entry, Group, groups, headline, told
+from gitops.visible import clean
 from planners.steps import Plan
 
 LIMIT = 60_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gitops.report.layout import SIGNS, Entry, clean, groups, headline, told
+from gitops.report.layout import SIGNS, Entry, groups, headline, told
+from gitops.visible import clean
 from planners.steps import Plan
 
 RESET = "\x1b[0m"

@@ -238,8 +238,8 @@ CASES = (
         "unknown target",
         no_file,
         ("plan", "--target", "server/web-1"),
-        3,
-        "error: infra 'shop' cannot be planned; mend what is listed above",
+        5,
+        "error: there is no resource 'server/web-1'; did you mean 'server/web-01'?",
     ),
     Case(
         "unknown revision",

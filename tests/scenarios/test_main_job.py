@@ -105,7 +105,7 @@ def test_a_stale_plan_names_the_commit_that_moved_it(office: Any) -> None:
 def test_targets_bring_their_prerequisites_and_leave_the_rest(office: Any) -> None:
     steps = office("plan", "--target", "server/web-01", "--out", "json").json["steps"]
     assert [s["address"] for s in steps] == ["network/private", "server/web-01"]
-    unknown = office("plan", "--target", "server/web-1", code=3)
+    unknown = office("plan", "--target", "server/web-1", code=5)
     assert "there is no resource 'server/web-1'; did you mean 'server/web-01'?" in unknown.err
 
 
