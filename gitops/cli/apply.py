@@ -181,7 +181,7 @@ def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator
     from gitops.cli.progress import cancellation, progress
     from gitops.flow import Stage
 
-    with progress(context, plan) as shown, cancellation(context) as cancel:
+    with progress(context, plan) as shown, cancellation() as cancel:
         yield Stage(options, shown, cancel, context.note)
 
 

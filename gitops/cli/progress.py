@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -102,7 +103,7 @@ def progress(context: Context, plan: Plan | None) -> Iterator[Progress]:
 
 
 @contextmanager
-def cancellation(context: Context) -> Iterator[threading.Event]:
+def cancellation() -> Iterator[threading.Event]:
     """Ctrl-C and SIGTERM ask the run to stop: running steps finish and are recorded, nothing new starts.
 
     A second one ends at once.
@@ -113,7 +114,8 @@ def cancellation(context: Context) -> Iterator[threading.Event]:
         if cancel.is_set():
             raise KeyboardInterrupt
         cancel.set()
-        context.note("stopping: running steps finish and are recorded; once more to end at once")
+        # past sys.stderr: this may have interrupted the very middle of a write to it
+        os.write(2, b"stopping: running steps finish and are recorded; once more to end at once\n")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

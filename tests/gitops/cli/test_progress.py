@@ -28,13 +28,13 @@ def test_a_line_when_a_step_starts_and_one_when_it_ends(capsys: pytest.CaptureFi
     ]
 
 
-def test_the_first_signal_asks_and_the_second_ends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_signal_asks_and_the_second_ends(capfd: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with cancellation(Context()) as cancel:
+    with cancellation() as cancel:
         assert not cancel.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
         assert cancel.wait(5)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
-    assert "running steps finish and are recorded" in capsys.readouterr().err
+    assert "running steps finish and are recorded" in capfd.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
