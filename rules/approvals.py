@@ -73,9 +73,7 @@ def _fault(approval: Approval, teams: tuple[str, ...], authors: set[str], now: f
     return ""
 
 
-def _why(
-    want: int, have: tuple[str, ...], rejected: list[tuple[str, str]], refused: list[str], teams: tuple[str, ...]
-) -> str:
+def _why(want: int, have: tuple[str, ...], rejected: list[tuple[str, str]], refused: list[str], teams: tuple[str, ...]) -> str:
     if rejected:
         return "; ".join(f"rejected by {principal}" + (f": {reason}" if reason else "") for principal, reason in rejected)
     if not want:
