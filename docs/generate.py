@@ -98,8 +98,9 @@ def ledger() -> str:
     _, end, tail = rest.partition("<!-- /moves -->")
     edges: dict[tuple[str, str], list[str]] = {}
     for move in MOVES.values():
-        for source in sorted(move.source) or ["[*]"]:
-            for target in sorted(move.target) or [source]:
+        sources = [str(state) for state in sorted(move.source)] or ["[*]"]
+        for source in sources:
+            for target in [str(state) for state in sorted(move.target)] or [source]:
                 edges.setdefault((source, target), []).append(move.name)
     diagram = [
         "```mermaid",
