@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from queue import Empty, SimpleQueue
 from random import Random
@@ -60,6 +61,16 @@ def run(plan: Plan, tools: Tools, options: RunOptions, cancel: Flag, pool: Pool 
         pool.close()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Timer:
+    """``due``: monotonic time. ``patient``: being asked to stop does not hurry it."""
+
+    due: float
+    number: int
+    act: Callable[[], None] = field(compare=False)
+    patient: bool = field(compare=False)
+
+
 class _Runner:
     """The loop's state. Every method but those handed to ``_job`` runs in the loop's thread."""
 
@@ -72,7 +83,7 @@ class _Runner:
         self._events: list[Event] = []
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._busy = 0
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[_Timer] = []
         self._order = count()
         self._attempts: dict[str, int] = {}
         self._unknown: set[str] = set()
@@ -100,8 +111,9 @@ class _Runner:
         now = self._tools.clock.monotonic()
         if self._cancel.is_set() and not self._cancelled:
             self._cancelled = True
-            # whoever waits to try again does so now, for the last time
-            self._timers = [(now, number, act) for _, number, act in self._timers]
+            # whoever waits to try again does so now, for the last time; health goes on being waited for
+            self._timers = [t if t.patient else replace(t, due=now) for t in self._timers]
+            heapify(self._timers)
             self._handle(Cancelled())
         if now - self._at >= TICK_SECONDS:
             self._at, passed = now, now - self._at
@@ -115,9 +127,9 @@ class _Runner:
     def _wait(self) -> None:
         """Do what is due or was reported; else wait for that, but no longer than a tick."""
         clock = self._tools.clock
-        left = min(TICK_SECONDS, self._timers[0][0] - clock.monotonic()) if self._timers else TICK_SECONDS
+        left = min(TICK_SECONDS, self._timers[0].due - clock.monotonic()) if self._timers else TICK_SECONDS
         if left <= 0:
-            heappop(self._timers)[2]()
+            heappop(self._timers).act()
         elif self._busy:
             self._take(left)
         elif self._timers:
@@ -136,9 +148,9 @@ class _Runner:
         for report in reports:
             report()
 
-    def _later(self, seconds: float, act: Callable[[], None]) -> None:
-        due = self._tools.clock.monotonic() + (0.0 if self._cancelled else seconds)
-        heappush(self._timers, (due, next(self._order), act))
+    def _later(self, seconds: float, act: Callable[[], None], patient: bool = False) -> None:
+        wait = 0.0 if self._cancelled and not patient else seconds
+        heappush(self._timers, _Timer(self._tools.clock.monotonic() + wait, next(self._order), act, patient))
 
     def _job(self, work: Callable[[], T], report: Callable[[T | BaseException], None]) -> None:
         """Have ``work`` done in the pool; ``report`` is called by the loop with its result or its error."""
@@ -343,4 +355,4 @@ class _Runner:
         if pause is None:
             self._end(phase, "permanent", f"not healthy: {detail}", "")
         else:
-            self._later(pause, partial(self._ask, phase, watch))
+            self._later(pause, partial(self._ask, phase, watch), patient=True)

@@ -585,10 +585,11 @@ def test_cancelling_ends_a_wait_with_one_last_try(stage: Stage) -> None:
 
 
 def test_a_service_that_is_still_starting_when_asked_to_stop_is_no_failure(stage: Stage) -> None:
-    stage.commands.answers["probe"] = [Completed(1, b"", b"starting"), Completed(0, b"", b"")]
+    stage.commands.answers["probe"] = [Completed(1, b"", b"starting")] * 4
     stage.commands.hook = lambda: stage.cancel.set() if ("probe",) in stage.commands.told else None
     outcome = stage.apply(server("a"), taskserv("a"))
     assert (outcome.failed, outcome.done) == ((), ("server/a", "taskserv/a/web"))
+    assert stage.clock.monotonic() == pytest.approx(0.2 + 0.4 + 0.8 + 1.6), "it is asked no more often for that"
 
 
 def test_a_failed_run_can_be_taken_back(stage: Stage) -> None:
