@@ -106,5 +106,5 @@ from executors.registry import provider_specs
 print([name for name in {heavy!r} if name in set(sys.modules) - before])
 """
     root = Path(registry.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
