@@ -20,7 +20,7 @@ from executors.redact import MASK, Hidden, Redactor
 from planners.canonical import digest
 from planners.model import Observation, RecordedResource, Status
 from planners.references import RESOLVED
-from planners.steps import Adopt, Create, Delete, Read, Replace, Step, Update
+from planners.steps import Adopt, Create, Delete, Move, Read, Replace, Step, Update
 
 OWNER = Owner("w-1", "shop")
 SECRET = "secret://shop/db/password"
@@ -162,6 +162,14 @@ def test_reading_and_adopting_ask_the_provider_and_change_nothing(desk: Desk) ->
     assert adopted and adopted.observed == made.observed
     with pytest.raises(NeedsHuman, match="the provider does not find it: it is gone"):
         desk.perform(Adopt("server/b", "fake", "", external_id="nothing"))
+
+
+def test_what_is_moved_is_known_by_its_new_address_alone(desk: Desk) -> None:
+    made = desk.perform(Create("server/a", "fake", ""))
+    moved = desk.perform(Move("server/b", "fake", "", moved_from="server/a"))
+    assert made and moved and moved.observed["id"] == made.observed["id"]
+    assert set(desk.effects.records) == {"server/b"}
+    assert set(desk.effects.facts("taskserv/b/web", {})["servers"]) == {"b"}  # type: ignore[arg-type]
 
 
 def test_a_successor_carries_its_predecessor_until_that_is_removed(desk: Desk) -> None:

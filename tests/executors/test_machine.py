@@ -336,6 +336,13 @@ def test_an_intent_that_the_plan_does_not_know_is_settled_and_never_begun() -> N
     s.ends()
 
 
+def test_what_had_not_begun_begins_when_all_is_settled() -> None:
+    s = Script(create("a/1"), create("a/2"), opened=("a/1", "a/2"))
+    s >> Begin() << "settle a/1" << "settle a/2"
+    s >> Settled(s.op("a/1"), "nothing")
+    s >> Settled(s.op("a/2"), "nothing") << "perform a/1" << "perform a/2"
+
+
 def test_settled_steps_keep_their_order() -> None:
     """An intent may be ahead of the health of what it needs: after a crash both are open."""
     s = Script(create("a/1"), create("a/soon", "a/1", healthy=False), opened=("a/1", "a/soon"))
