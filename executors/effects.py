@@ -39,7 +39,7 @@ class Effects:
     def __init__(self, tools: Tools, redactor: Redactor, call_seconds: float = 20.0) -> None:
         self.tools = tools
         self.records: dict[str, RecordedResource] = dict(tools.recorded)
-        self._servers: Mapping[str, Json] = {name_of(a): _plain(r) for a, r in self.records.items() if kind_of(a) == "server"}
+        self._servers: dict[str, Json] = {name_of(a): _plain(r) for a, r in self.records.items() if kind_of(a) == "server"}
         self._redactor = redactor
         self._call_seconds = call_seconds
         self._begun: set[str] = set()
@@ -54,8 +54,8 @@ class Effects:
             else:
                 self.records[address] = record
             if kind_of(address) == "server":
-                others = {n: o for n, o in self._servers.items() if n != name_of(address)}
-                self._servers = others | ({name_of(address): _plain(record)} if record else {})
+                self._servers.pop(name_of(address), None)
+                self._servers |= {name_of(address): _plain(record)} if record else {}
 
     # --- before ------------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class Effects:
             "environment": self.tools.settings.get("environment", ""),
             "taskserv": taskserv,
             "config": declared.get("config", {}),
-            "servers": self._servers,
+            "servers": dict(self._servers),
         }
 
     def timing(self, step: Step) -> Timing | None:

@@ -225,10 +225,10 @@ def _begun(run: Run, phase: int) -> bool:
     return not run.phases[phase].first and run.status[phase - 1] in b"TMPCHD"
 
 
-def _all(status: bytes, letter: int) -> list[int]:
-    """Where ``letter`` is, in order."""
+def _all(status: bytes, letter: int, limit: int = -1) -> list[int]:
+    """Where ``letter`` is, in order, no more than ``limit`` places unless that is negative."""
     found, i = [], status.find(letter)
-    while i >= 0:
+    while i >= 0 and len(found) != limit:
         found.append(i)
         i = status.find(letter, i + 1)
     return found
@@ -268,7 +268,7 @@ def _record(run: Run) -> tuple[Run, tuple[Command, ...]]:
     # found open and waiting for something that is yet to begin: that goes ahead, whatever the window
     stuck = bool(waiting) and not started
     room = max(run.options.window - started - waiting, 1 if stuck else 0)
-    ready = [] if count(b"T") else _all(run.status, ord("R"))[:room]
+    ready = [] if count(b"T") else _all(run.status, ord("R"), room)
     due = bool(run.results) and (run.urgent or run.waited >= run.options.flush_seconds or not (started or waiting))
     # written ahead when a place is free and nothing is left to take it: the later, the more goes into one commit
     wanted = bool(ready) and (stuck or (not waiting and started < run.options.parallel))
