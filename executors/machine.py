@@ -227,7 +227,8 @@ def _begun(run: Run, phase: int) -> bool:
 
 def _all(status: bytes, letter: int, limit: int = -1) -> list[int]:
     """Where ``letter`` is, in order, no more than ``limit`` places unless that is negative."""
-    found, i = [], status.find(letter)
+    found: list[int] = []
+    i = status.find(letter)
     while i >= 0 and len(found) != limit:
         found.append(i)
         i = status.find(letter, i + 1)
