@@ -13,6 +13,9 @@ def main() -> int:
     if words in (["--version"], ["-V"], ["version"]):
         print(f"provisioning {__version__}")
         return 0
+    if sys.platform == "win32":
+        print("error: provisioning does not run on Windows; use Linux, macOS, or Linux inside WSL", file=sys.stderr)
+        return 1
     from gitops.guard import foreign
 
     if culprit := foreign():

@@ -30,9 +30,8 @@ def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
         "infra": infra,
         "resources": len(view.recorded().resources),
         "lock": explain_lock(view.lock),
-        "pin": None,
+        "pin": view.pin.source if view.pin else None,
     }
-    row["pin"] = view.pin.source if view.pin else None
     runs = view.runs()
     row["last_run"] = f"{runs[0].id} {runs[0].status}" if runs else "-"
     if infra not in sources.infra_names(space, commit):

@@ -128,11 +128,7 @@ def fetch_commit(space: Workspace, commit: str) -> None:
     if space.repository.resolve(commit) is None:
         sources.protected_head(space)
     if space.repository.resolve(commit) is None:
-        with git_stops():
-            heads = space.remote.refs(["refs/heads/*"])
-            space.remote.fetch(
-                {h: f"refs/provisioning/heads/{h.removeprefix('refs/heads/')}" for h in heads if "/provisioning/" not in h}
-            )
+        sources.fetch_branches(space)
 
 
 def pinned_tree(space: Workspace, infra: str, pin: Pin) -> str:

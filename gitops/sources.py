@@ -108,20 +108,19 @@ def require_published(space: Workspace, commit: str, environment: Environment) -
     if environment.class_ in PROTECTED_CLASSES:
         message = f"commit {commit[:12]} is not on '{branch}', and environment '{environment.name}' applies from there only"
         raise Stop(Exit.FAILURE, message, f"merge it into {branch} first")
-    with git_stops():
-        heads = space.remote.refs(["refs/heads/*"])
-        others = {
-            ref: f"refs/provisioning/heads/{ref.removeprefix('refs/heads/')}" for ref in heads if "/provisioning/" not in ref
-        }
-        if commit in heads.values():
-            return
-        landed = space.remote.fetch(others)
-    if not any(contains(space, tip, commit) for tip in landed.values()):
+    if not any(contains(space, tip, commit) for tip in fetch_branches(space).values()):
         raise Stop(
             Exit.FAILURE,
             f"commit {commit[:12]} is not on the remote: nobody else could finish or review this",
             f"git push {REMOTE} HEAD",
         )
+
+
+def fetch_branches(space: Workspace) -> Mapping[str, str]:
+    """Every branch of the remote but our own machine-written ones, fetched: local name -> tip. Raises ``Stop``."""
+    with git_stops():
+        heads = [ref for ref in space.remote.refs(["refs/heads/*"]) if "/provisioning/" not in ref]
+        return space.remote.fetch({ref: f"refs/provisioning/heads/{ref.removeprefix('refs/heads/')}" for ref in heads})
 
 
 def contains(space: Workspace, tip: str, commit: str) -> bool:

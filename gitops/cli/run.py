@@ -66,11 +66,8 @@ def run_show(context: Context, run_id: str) -> None:
     lines += [f"ended   {moment(item.finished)}"] if item.finished else []
     lines += [f"plan    {item.plan}", f"commit  {item.source_commit}", ""]
     lines += [f"  {s.status:8} {s.action} {s.address}" + (f": {s.message}" if s.message else "") for s in steps]
-    lines += [
-        f"  open     {i.action} {i.address} (outcome unknown)"
-        for i in view.open_intents
-        if i.op.startswith(run_id) or item.status == "running"
-    ]
+    opened = [i for i in view.open_intents if view.intent_runs.get(i.op) == run_id]
+    lines += [f"  open     {i.action} {i.address} (outcome unknown)" for i in opened]
     document = {
         "infra": infra,
         **header(item),

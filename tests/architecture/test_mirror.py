@@ -30,7 +30,6 @@ ELSEWHERE: Mapping[str, str] = {
     "gitops/cli/validate.py": "tests/scenarios/test_commands.py",
     "gitops/cli/why.py": "tests/scenarios/test_commands.py",
     "gitops/cli/workspace.py": "tests/scenarios/test_main_job.py",
-    "gitops/__main__.py": "tests/scenarios/test_bad_inputs.py",
     "gitops/gate.py": "tests/scenarios/test_approvals.py",
     "gitops/inspect.py": "tests/scenarios/test_commands.py",
     "gitops/pipeline.py": "tests/scenarios/test_main_job.py",
