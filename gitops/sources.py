@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EDITS_WAIT = 0.030
 """Seconds a plan waits at most, beside its own work, for the look at the working tree (DESIGN section 6)."""
+ENDING = 5.0
+"""Seconds a look that was ended may take to remove its temporary folder."""
 TRACKING = f"refs/remotes/{REMOTE}"
 PROTECTED_CLASSES = (EnvironmentClass.STAGING, EnvironmentClass.PROD)
 
@@ -86,6 +88,10 @@ class Edits:
         self._thread = Thread(target=run, daemon=True)
         self._thread.start()
 
+    def end(self) -> None:
+        """Wait until the look has put its things away: git is ended, so that takes no time."""
+        self._thread.join(ENDING)
+
     def result(self) -> Sequence[str] | None:
         """Changed paths; ``None`` when it did not answer in time."""
         self._thread.join(EDITS_WAIT)
@@ -96,7 +102,9 @@ def look_for_edits(space: Workspace) -> Edits:
     """Begin to look for uncommitted edits."""
     from gitops.git.worktree import uncommitted
 
-    return Edits(lambda: uncommitted(space.repository))
+    edits = Edits(lambda: uncommitted(space.repository))
+    space.at_close.append(edits.end)
+    return edits
 
 
 def require_published(space: Workspace, commit: str, environment: Environment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -54,9 +54,14 @@ class Workspace:
         self.repository = repository
         self.environ = environ
         self._ledgers: dict[str, Ledger] = {}
+        self.at_close: list[Callable[[], None]] = []
+        """What is still going on beside the command, each to be waited for once git is ended."""
 
     def close(self) -> None:
-        """End child processes."""
+        """End child processes and what waits for them."""
+        self.repository.git.end()
+        for wait in self.at_close:
+            wait()
         self.repository.close()
 
     @property

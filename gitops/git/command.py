@@ -13,9 +13,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from gitops.ports import GitError
 
@@ -109,6 +111,16 @@ class Git:
         self.git_dir = git_dir
         self.common = common or git_dir
         self.environ = environ
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+        self._lock = Lock()
+
+    def end(self) -> None:
+        """Kill what still runs in another thread; nothing is run any more, which whoever asked for it is told."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                killed(process)
 
     @cached_property
     def base(self) -> dict[str, str]:
@@ -174,16 +186,23 @@ class Git:
         return self._start(argv, self.own if own else self.base, subprocess.DEVNULL)
 
     def _spawn(self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, timeout: float) -> Done:
-        process = self._start(argv, env, subprocess.PIPE)
+        with self._lock:
+            if self._ended:
+                raise GitError(f"git {subcommand(argv)} was not run: the command is ending")
+            process = self._start(argv, env, subprocess.PIPE)
+            self._running.add(process)
         try:
             out, err = process.communicate(stdin, timeout)
         except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
+            killed(process)
             process.communicate()
             if isinstance(error, subprocess.TimeoutExpired):
                 message = f"git {subcommand(argv)} did not end within {timeout:.0f} s"
                 raise GitError(message, "unreachable", "check the network, then try again") from error
             raise
+        finally:
+            with self._lock:
+                self._running.discard(process)
         return Done(process.returncode, out, err.decode(errors="replace"))
 
     def _start(self, argv: Sequence[str], env: Mapping[str, str], stderr: int) -> subprocess.Popen[bytes]:
@@ -196,6 +215,12 @@ class Git:
             )
         except FileNotFoundError as error:
             raise GitError("the git program is not installed", "other", "install git 2.39 or newer") from error
+
+
+def killed(process: subprocess.Popen[bytes]) -> None:
+    """End a process of ours and all below it; one that has ended by itself is fine."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def subcommand(argv: Sequence[str]) -> str:

@@ -34,7 +34,6 @@ ELSEWHERE: Mapping[str, str] = {
     "gitops/inspect.py": "tests/scenarios/test_commands.py",
     "gitops/pipeline.py": "tests/scenarios/test_main_job.py",
     "gitops/runs.py": "tests/scenarios/test_concurrency.py",
-    "gitops/sources.py": "tests/scenarios/test_clones.py",
     "gitops/state_acts.py": "tests/scenarios/test_commands.py",
     "gitops/wiring.py": "tests/scenarios/test_bad_inputs.py",
 }
