@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from gitops import sources
@@ -40,7 +38,7 @@ def run_options(space: Workspace, parallel: int = 10, on_failure: str = "stop", 
 
 def new_run_id(space: Workspace) -> str:
     """Sortable by time and unique: ``20261124-140509-3f9a1c``."""
-    return f"{datetime.fromtimestamp(space.clock.wall(), UTC):%Y%m%d-%H%M%S}-{token_hex(3)}"
+    return f"{datetime.fromtimestamp(space.clock.wall(), UTC):%Y%m%d-%H%M%S}-{space.nonce()[:6]}"
 
 
 def run_record(space: Workspace, planned: Planned, run_id: str, consent: Consent) -> RunRecord:
@@ -57,7 +55,7 @@ def run_record(space: Workspace, planned: Planned, run_id: str, consent: Consent
         source_commit=planned.ask.commit,
         treeish=planned.ask.treeish,
         actor=space.actor.name,
-        host=socket.gethostname(),
+        host=space.actor.host,
         reason=consent.reason,
         kind=consent.kind,
         pin=consent.pin,

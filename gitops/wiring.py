@@ -125,6 +125,18 @@ class Workspace:
 
         return SystemClock()
 
+    def nonce(self) -> str:
+        """Chance: 32 hex digits that nobody else has, for run ids and commits."""
+        from gitops.ledger.chain import fresh_nonce
+
+        return fresh_nonce()
+
+    def draw(self) -> float:
+        """Chance: a number from 0 up to 1, for pauses."""
+        from gitops.ledger.chain import draw
+
+        return draw()
+
     # --- the remote and the ledgers ----------------------------------------------------------------------
 
     @cached_property
@@ -161,6 +173,8 @@ class Workspace:
                 self.clock,
                 self.actor,
                 normalised(self.remote.url),
+                self.draw,
+                self.nonce,
             )
         return self._ledgers[infra]
 
