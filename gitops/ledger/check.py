@@ -56,6 +56,11 @@ def step_of(repository: Repository, commit: Commit, before: Lock | None) -> Step
     lock = tree.lock_of(repository.blobs([found.oid])[found.oid])
     if isinstance(lock, Problem):
         return lock
+    return Step(commit, before, lock, changes(repository, commit), "intents" in root)
+
+
+def changes(repository: Repository, commit: Commit) -> Mapping[str, Changed]:
+    """Everything that ``commit`` changed against its parent, by path."""
     parent = repository.commit(commit.parents[0]).tree if commit.parents else ""
     pairs = dict(differences(repository, parent, commit.tree))
     oids = {e.oid for pair in pairs.values() for e in pair if e is not None and e.mode == FILE}
@@ -64,11 +69,10 @@ def step_of(repository: Repository, commit: Commit, before: Lock | None) -> Step
     def content(entry: TreeEntry | None) -> bytes | None:
         return contents.get(entry.oid, b"") if entry else None
 
-    changed = {
+    return {
         path: Changed(content(old), content(new), all(e is None or e.mode == FILE for e in (old, new)))
         for path, (old, new) in pairs.items()
     }
-    return Step(commit, before, lock, changed, "intents" in root)
 
 
 def differences(
@@ -126,17 +130,17 @@ def _values(step: Step) -> tuple[dict[str, Any], list[str]]:
         else:
             if encode(document) != change.new:
                 found.append(f"{path}: not in canonical form")
-            elif (named := _path_of(path, values[path])) != path:
+            elif (named := _path_of(path, values[path], step.after.format)) != path:
                 found.append(f"{path}: holds what belongs to {named}")
     return values, found
 
 
-def _path_of(path: str, value: Any) -> str:
-    """Where ``value`` belongs."""
+def _path_of(path: str, value: Any, written: int) -> str:
+    """Where ``value`` belongs in a ledger that was ``written`` in that format."""
     by_part: Mapping[str, Callable[[], str]] = {
         "state": lambda: tree.state_path(value.address),
         "intents": lambda: tree.intent_path(value[0].op),
-        "runs": lambda: tree.run_path(value.id),
+        "runs": lambda: tree.run_path(value.id, value.status != "running", written),
         "audit": lambda: tree.audit_path(value),
     }
     return by_part.get(tree.part(path), lambda: path)()
@@ -196,7 +200,7 @@ def _allowed(step: Step, path: str, change: Changed) -> list[str]:
         return [f"{path}: {verb}, and nothing of a ledger lies there"]
     if move is None or part not in move.writes:
         return [f"{path}: {verb} by a {step.after.move}"]
-    if (part in ("audit", "plans") and change.old is not None) or (part == "runs" and change.new is None):
+    if part in ("audit", "plans") and change.old is not None:
         return [f"{path}: {verb}, though such a file only ever grows in number"]
     return []
 
@@ -210,7 +214,10 @@ def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -
     found += [f"{p}: a result without an open intent" for p in sorted({tree.intent_path(op) for op in ops} - closed)]
     found += [f"{p}: closed without a result" for p in sorted(closed - ended)]
     told = {tree.state_path(e.address) for e in entries if e.address and (e.op in ops or e.action in ACTS)}
-    told |= {tree.run_path(e.run) for e in entries if e.action == "run"}
+    told |= {place for e in entries if e.action == "run" for place in tree.run_places(e.run)}
+    runs = {place for path, v in values.items() if tree.part(path) == "runs" for place in tree.run_places(v.id)}
+    gone = (p for p, c in step.changed.items() if tree.part(p) == "runs" and c.new is None)
+    found += [f"{p}: removed, though a run only ever moves to its day" for p in gone if p not in runs]
     acts = {e.action for e in entries}
     singles = {"pin": "pin", "converged": "run", "plans": "run", "meta": "move-remote" if step.before else "create"}
     for path in step.changed:

@@ -43,7 +43,7 @@ class Held:
     """Implements ``executors.ports.Journal``. Once it raised ``LeaseLost`` it writes nothing more. Safe from several threads.
 
     The begin and the end of a run, and the pin, are not sent alone: they go with the next write, at the latest with the
-    release (``view`` writes them first, so that it shows them).
+    release (``view`` writes them first, so that it shows them). ``found`` is the ledger as it was when the lock was taken.
     """
 
     def __init__(self, writer: Writer, tip: str, lock: Lock, me: str, sent: float) -> None:
@@ -53,7 +53,7 @@ class Held:
         self._tip = tip
         self._lock = lock
         self._sent = sent
-        self._view = self._view_of(tip)
+        self._view = self.found = self._view_of(tip)
         self._open = dict(self._view.intent_runs)
         self._waiting = Changes()
         self._runs: dict[str, RunRecord] = {}
@@ -194,7 +194,8 @@ class Held:
 
     def _put_run(self, run: RunRecord, status: str, reason: str) -> None:
         self._runs[run.id] = run
-        self._waiting.edits[tree.run_path(run.id)] = tree.run_bytes(run)
+        over = run.status != "running"
+        self._waiting.edits |= {tree.run_path(run.id, not over): None, tree.run_path(run.id, over): tree.run_bytes(run)}
         said = Entry(action="run", status=status, run=run.id, plan=run.plan, reason=reason, message=run.kind)
         self._waiting.entries.append(said)
 

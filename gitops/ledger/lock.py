@@ -16,8 +16,8 @@ from gitops.ledger.shape import Malformed, many, of_document, to_document
 from planners.canonical import Json
 from planners.problems import Problem, Where
 
-FORMAT = 1
-"""The newest format of a ledger that this version reads and the one it writes."""
+FORMAT = 2
+"""The newest format of a ledger that this version reads and the one it writes; docs/ledger.md says what each changed."""
 PATH = "lock.json"
 READERS = 16
 """Shared holders at once; each renewal of each is a push to the same ref."""
@@ -96,7 +96,7 @@ class Lock:
 OWN = frozenset(
     ("state", "kind", "holder", "lease_seconds", "grace_seconds", "run", "plan", "reason", "since", "expires", "recover", "pulse")
 )
-ALWAYS = frozenset(("move", "seq", "nonce"))
+ALWAYS = frozenset(("format", "move", "seq", "nonce"))
 AUDITED = frozenset(("entries", "chain"))
 
 
@@ -169,6 +169,8 @@ def illegal(before: Lock | None, after: Lock) -> list[str]:
         found.append(f"no {move.name} from {was.state}")
     if after.state not in (move.target or {was.state}):
         found.append(f"a {move.name} does not lead to {after.state}")
+    if before is not None and after.format < was.format:
+        found.append(f"format goes from {was.format} to {after.format}")
     if after.seq != was.seq + 1:
         found.append(f"seq goes from {was.seq} to {after.seq}")
     if after.token != was.token + move.token:

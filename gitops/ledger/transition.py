@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gitops.ledger.lock import MOVES, Lock
+from gitops.ledger.lock import FORMAT, MOVES, Lock
 from gitops.ledger.records import Entry
 from gitops.ledger.tree import LOCK, audit_path, value_bytes
 
@@ -43,7 +43,7 @@ def compose(before: Lock, draft: Draft, stamp: Stamp) -> tuple[Lock, dict[str, b
     row = MOVES[draft.move]
     seq = before.seq + 1
     lock = replace(
-        draft.lock, move=draft.move, seq=seq, nonce=stamp.nonce, token=before.token + row.token,
+        draft.lock, format=FORMAT, move=draft.move, seq=seq, nonce=stamp.nonce, token=before.token + row.token,
         pulse=seq if draft.lock.holder and row.by in ("holder", "contender") else draft.lock.pulse,
         entries=before.entries, chain=before.chain,
     )  # fmt: skip
@@ -53,20 +53,28 @@ def compose(before: Lock, draft: Draft, stamp: Stamp) -> tuple[Lock, dict[str, b
         lock, numbered = _chained(lock, entry, acting, stamp)
         edits[audit_path(numbered)] = value_bytes(numbered)
     edits[LOCK] = value_bytes(lock)
-    values = (acting.run, acting.plan, stamp.infra, draft.commit, str(lock.token), stamp.actor)
-    trailers = "".join(f"Provisioning-{name}: {value or '-'}\n" for name, value in zip(TRAILERS, values, strict=True))
+    trailers = trailers_text(acting.run, acting.plan, stamp.infra, draft.commit, str(lock.token), stamp.actor)
     subject = f"{stamp.infra}: {draft.move}" + (f", {draft.note}" if draft.note else "")
     return lock, edits, f"{subject}\n\n{trailers}"
 
 
 def _chained(lock: Lock, entry: Entry, acting: Lock, stamp: Stamp) -> tuple[Lock, Entry]:
     """``entry`` numbered, stamped and hooked to the one before, and the lock that remembers it."""
-    filled = replace(
-        entry, seq=lock.entries + 1, time=stamp.wall, actor=stamp.actor, host=stamp.host, token=lock.token,
-        run=entry.run or acting.run, plan=entry.plan or acting.plan, previous=lock.chain,
-    )  # fmt: skip
-    digest = filled.digest
-    return replace(lock, entries=filled.seq, chain=digest), replace(filled, id=digest[:16])
+    told = replace(entry, token=lock.token, run=entry.run or acting.run, plan=entry.plan or acting.plan)
+    filled = chained(told, lock.entries, lock.chain, stamp)
+    return replace(lock, entries=filled.seq, chain=filled.digest), filled
+
+
+def chained(entry: Entry, count: int, last: str, stamp: Stamp) -> Entry:
+    """``entry`` as the one after ``count`` others, stamped and holding the digest of the ``last``."""
+    filled = replace(entry, seq=count + 1, time=stamp.wall, actor=stamp.actor, host=stamp.host, previous=last)
+    return replace(filled, id=filled.digest[:16])
+
+
+def trailers_text(run: str = "", plan: str = "", infra: str = "", commit: str = "", token: str = "", actor: str = "") -> str:
+    """The end of a commit message, "" as "-"."""
+    values = (run, plan, infra, commit, token, actor)
+    return "".join(f"Provisioning-{name}: {value or '-'}\n" for name, value in zip(TRAILERS, values, strict=True))
 
 
 def trailers_of(message: str) -> dict[str, str]:

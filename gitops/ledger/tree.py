@@ -3,7 +3,9 @@
     lock.json  meta.json  pin.json  converged.json
     intents/<op>.json                    what is about to be done, or has been with an outcome not yet recorded
     state/<kind>/<name>.json             one resource; a name's slashes are folders: state/taskserv/web-01/nginx.json
-    runs/<run>.json  plans/<plan>.json   runs, and the plans they carry out, each plan once
+    runs/<run>.json                      a run that goes on or was interrupted
+    runs/<yyyy-mm>/<dd>/<run>.json       a run that is over
+    plans/<xx>/<plan>.json               the plans that runs carry out, each once; xx begins its id
     audit/<yyyy-mm>/<seq>-<id>.json      one entry; from the 1,000th on in a folder per thousand
 
 All of it is canonical JSON: the same value always has the same blob id.
@@ -36,6 +38,8 @@ CONVERGED = "converged.json"
 FOLDERS = frozenset(("intents", "state", "runs", "plans", "audit"))
 PER_FOLDER = 1000
 
+DAY = re.compile(r"(\d{4})(\d\d)(\d\d)-")
+"""How the id of a run begins."""
 ODD = re.compile(r"[^A-Za-z0-9._-]|^\.|\.(?=json$)")
 
 
@@ -66,14 +70,21 @@ def intent_path(op: str) -> str:
     return f"intents/{escape(op)}.json"
 
 
-def run_path(run: str) -> str:
-    """Of one run."""
-    return f"runs/{escape(run)}.json"
+def run_path(run: str, over: bool, written: int = FORMAT) -> str:
+    """Of one run. Those that are over lie by day: no folder grows without end, and what is open is found without them."""
+    day = DAY.match(run) if over and written > 1 else None
+    return f"runs/{day[1]}-{day[2]}/{day[3]}/{escape(run)}.json" if day else f"runs/{escape(run)}.json"
 
 
-def plan_path(plan: str) -> str:
+def run_places(run: str) -> tuple[str, str]:
+    """Where one run may lie, whatever became of it and whichever format wrote it."""
+    return run_path(run, True), run_path(run, False)
+
+
+def plan_path(plan: str, written: int = FORMAT) -> str:
     """Of one plan's document."""
-    return f"plans/{escape(plan)}.json"
+    name = escape(plan)
+    return f"plans/{name[:2]}/{name}.json" if written > 1 else f"plans/{name}.json"
 
 
 def audit_path(entry: Entry) -> str:

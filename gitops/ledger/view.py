@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,27 +27,27 @@ AT_ONCE = 256
 """Audit entries read in one go when only the newest are wanted."""
 
 
-class View:
-    """An immutable look at the commit ``tip`` ("" : there is no ledger yet). Everything raises ``Stop`` for a damaged ledger."""
+class Files:
+    """The files at the commit ``tip`` ("" : none) of ``what``, such as "the ledger of 'dev'". Raises ``Stop`` for a damaged one;
+    ``verify`` is the command that finds the damage."""
 
-    def __init__(self, repository: Repository, infra: str, tip: str) -> None:
+    def __init__(self, repository: Repository, tip: str, what: str, verify: str = "provisioning audit verify") -> None:
         self._repository = repository
-        self.infra = infra
         self.tip = tip
-
-    # --- files -------------------------------------------------------------------------------------------
+        self._what = what
+        self._verify = verify
 
     @cached_property
     def _root(self) -> Mapping[str, TreeEntry]:
         return self._below("", False)
 
     def _below(self, folder: str, recursive: bool = True) -> Mapping[str, TreeEntry]:
-        if not self.tip or (folder and folder not in self._root):
+        if not self.tip or (folder and folder.partition("/")[0] not in self._root):
             return {}
         try:
             return self._repository.entries(self.tip, folder, recursive)
         except GitError as error:
-            raise Stop(Exit.FAILURE, f"the ledger of '{self.infra}' cannot be read: {error}", error.hint) from error
+            raise Stop(Exit.FAILURE, f"{self._what} cannot be read: {error}", error.hint) from error
 
     def _read(self, entries: Mapping[str, TreeEntry], read: Callable[[Any], T]) -> dict[str, T]:
         """Files by path through ``read``."""
@@ -56,7 +56,7 @@ class View:
         try:
             contents = self._repository.blobs([e.oid for e in entries.values()])
         except GitError as error:
-            raise Stop(Exit.FAILURE, f"the ledger of '{self.infra}' cannot be read: {error}", error.hint) from error
+            raise Stop(Exit.FAILURE, f"{self._what} cannot be read: {error}", error.hint) from error
         return {path: self._value(path, contents[e.oid], read) for path, e in entries.items()}
 
     def _value(self, path: str, content: bytes, read: Callable[[Any], T]) -> T:
@@ -66,8 +66,8 @@ class View:
             raise self._damaged(f"{path} {error}") from error
 
     def _damaged(self, what: str) -> Stop:
-        message = f"the ledger of '{self.infra}' is damaged at {self.tip[:12]}: {what}"
-        return Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self.infra}' names the change that is not ours")
+        message = f"{self._what} is damaged at {self.tip[:12]}: {what}"
+        return Stop(Exit.FAILURE, message, f"'{self._verify}' names the change that is not ours")
 
     def _file(self, path: str, read: Callable[[Any], T]) -> T | None:
         entry = self._root.get(path)
@@ -75,6 +75,30 @@ class View:
 
     def _folder(self, folder: str, read: Callable[[Any], T]) -> dict[str, T]:
         return self._read({f"{folder}/{path}": e for path, e in self._below(folder).items()}, read)
+
+    def _at(self, *paths: str) -> Mapping[str, TreeEntry]:
+        """The first of ``paths`` that is there, found without listing anything else."""
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            if (entry := self._below(folder, False).get(name)) is not None:
+                return {path: entry}
+        return {}
+
+    def _audit(self, first: int, last: int) -> Iterator[Entry]:
+        """Audit entries from number ``last`` back to ``first``, read as they are wanted."""
+        found = {f"audit/{p}": e for p, e in self._below("audit").items()}
+        wanted = sorted((p for p in found if first <= tree.audit_seq(p) <= last), key=tree.audit_seq)
+        wanted.reverse()
+        for start in range(0, len(wanted), AT_ONCE):
+            yield from self._read({p: found[p] for p in wanted[start : start + AT_ONCE]}, entry_of).values()
+
+
+class View(Files):
+    """An immutable look at one tip of an infra's ledger; without a tip there is none yet."""
+
+    def __init__(self, repository: Repository, infra: str, tip: str) -> None:
+        super().__init__(repository, tip, f"the ledger of '{infra}'", f"provisioning audit verify -i {infra}")
+        self.infra = infra
 
     # --- what it says ------------------------------------------------------------------------------------
 
@@ -121,7 +145,10 @@ class View:
 
     def has_plan(self, plan: str) -> bool:
         """Whether the ledger keeps this plan's document."""
-        return tree.plan_path(plan).partition("/")[2] in self._below("plans")
+        return bool(self._plan(plan))
+
+    def _plan(self, plan: str) -> Mapping[str, TreeEntry]:
+        return self._at(tree.plan_path(plan), tree.plan_path(plan, 1))
 
     @cached_property
     def intent_runs(self) -> Mapping[str, str]:
@@ -161,27 +188,20 @@ class View:
 
     def run(self, run_id: str) -> RunRecord | None:
         """One run with its plan's document."""
-        path = tree.run_path(run_id)
-        entry = self._below("runs").get(path.partition("/")[2]) if run_id else None
-        if entry is None:
-            return None
-        run = self._read({path: entry}, tree.run_of)[path]
-        where = tree.plan_path(run.plan)
-        plan = self._below("plans").get(where.partition("/")[2])
-        return replace(run, document=self._read({where: plan}, tree.map_of)[where]) if plan else run
+        for run in self._read(self._at(*tree.run_places(run_id)) if run_id else {}, tree.run_of).values():
+            return next((replace(run, document=d) for d in self._read(self._plan(run.plan), tree.map_of).values()), run)
+        return None
 
     def interrupted_runs(self) -> tuple[RunRecord, ...]:
         """Runs that nobody closed, except the one that holds the lock; oldest first."""
         live = self.lock.run if self.lock.state is State.HELD else ""
-        return tuple(r for r in reversed(self._runs) if r.status == "running" and r.id != live)
+        here = {f"runs/{name}": e for name, e in self._below("runs", False).items() if e.mode != "040000"}
+        found = sorted(self._read(here, tree.run_of).values(), key=lambda r: (r.started, r.id))
+        return tuple(r for r in found if r.status == "running" and r.id != live)
 
     def entries(self, first: int = 1, last: int = 0) -> Iterable[Entry]:
         """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted."""
-        found = {f"audit/{p}": e for p, e in self._below("audit").items()}
-        wanted = sorted((p for p in found if first <= tree.audit_seq(p) <= (last or self.lock.entries)), key=tree.audit_seq)
-        wanted.reverse()
-        for start in range(0, len(wanted), AT_ONCE):
-            yield from self._read({p: found[p] for p in wanted[start : start + AT_ONCE]}, entry_of).values()
+        return self._audit(first, last or self.lock.entries)
 
     def step_results(self, run_id: str) -> tuple[Entry, ...]:
         """How the steps of a run ended, in that order."""

@@ -106,19 +106,20 @@ BY_HAND: dict[str, tuple[Callable[[Forger], Edits], str]] = {
     "a file where a folder belongs": (lambda f: {"state.json": b"{}\n"}, "state.json: added, and nothing of a ledger lies there"),
     "a folder where a file belongs": (lambda f: {"pin/x.json": b"{}\n"}, "pin/x.json: added, and nothing of a ledger lies there"),
     "a plan edited": (
-        lambda f: {"plans/p1.json": b"{}\n"},
-        "plans/p1.json: changed, though such a file only ever grows in number",
+        lambda f: {"plans/p1/p1.json": b"{}\n"},
+        "plans/p1/p1.json: changed, though such a file only ever grows in number",
     ),
     "a run edited": (
         lambda f: {"runs/r1.json": edited(f.raw("runs/r1.json"), actor="bob")},
         "runs/r1.json: changed without an audit entry that says so",
     ),
+    "a run removed": (lambda f: {"runs/r1.json": None}, "runs/r1.json: removed, though a run only ever moves to its day"),
     "another workspace": (lambda f: {"meta.json": edited(f.raw("meta.json"), workspace="w2")}, "meta.json: changed by a release"),
     "the lock removed": (lambda f: {"lock.json": None}, "lock.json: missing"),
     "the lock made junk": (lambda f: {"lock.json": b"{"}, "lock.json is not JSON"),
     "the lock of a newer format": (
-        lambda f: {"lock.json": edited(f.raw("lock.json"), format=2)},
-        "the ledger has format 2 and this version reads up to 1",
+        lambda f: {"lock.json": edited(f.raw("lock.json"), format=3)},
+        "the ledger has format 3 and this version reads up to 2",
     ),
     "the lock in other words": (
         lambda f: {"lock.json": f.raw("lock.json").replace(b",", b", ")},
@@ -250,6 +251,51 @@ def test_only_ordinary_files_lie_in_a_ledger(forger: Forger, mode: str) -> None:
     spoiled = forger.repository._put("tree", tree_raw)
     raw = forger.repository.objects[tip][1].replace(commit.tree.encode(), spoiled.encode())
     assert "lock.json: not an ordinary file" in faults(forger, forger.repository._put("commit", raw))
+
+
+# --- a ledger of the first format ------------------------------------------------------------------------
+
+RUN = "20261124-140509-3f9a1c"
+
+
+@pytest.fixture
+def first_format(site: Site, run: Any, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site whose ledger an earlier version wrote: one run that ended, all runs and plans side by side."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr("gitops.ledger.transition.FORMAT", 1)
+        earlier.setattr("gitops.ledger.tree.run_path", lambda run, over, written=1: f"runs/{run}.json")
+        earlier.setattr("gitops.ledger.tree.plan_path", lambda plan, written=1: f"plans/{plan}.json")
+        with site.acquire(RUN) as held:
+            held.begin_run(run(RUN))
+            held.finish_run(RUN, "failed", None)
+    return site
+
+
+def test_a_ledger_of_the_first_format_is_read_and_has_no_fault(first_format: Site) -> None:
+    view = first_format.ledger.view()
+    assert [*first_format.repository.entries(view.tip, "runs")] == [f"{RUN}.json"]
+    found = view.run(RUN)
+    assert found is not None
+    assert (view.lock.format, found.status, found.document["id"], view.has_plan("p1")) == (1, "failed", "p1", True)
+    assert verify(first_format.repository, view.tip, "dev", "w1").findings == ()
+
+
+def test_the_next_write_makes_it_the_present_format_and_the_whole_chain_stays_without_fault(first_format: Site) -> None:
+    with first_format.acquire(RUN) as held:
+        held.finish_run(RUN, "succeeded", None)
+    view = first_format.ledger.view()
+    assert [*first_format.repository.entries(view.tip, "runs", recursive=True)] == [f"2026-11/24/{RUN}.json"]
+    assert (view.lock.format, [r.status for r in view.runs()]) == (2, ["succeeded"])
+    assert verify(first_format.repository, view.tip, "dev", "w1").findings == ()
+
+
+def test_a_run_of_the_present_format_lies_nowhere_else(inside: Forger, run: Any) -> None:
+    ended = tree.run_bytes(replace(run(RUN), status="succeeded"))
+    said = (Entry(action="run", status="succeeded", run=RUN),)
+    assert faults(inside, inside.move("record", {f"runs/2026-11/24/{RUN}.json": ended}, said)) == []
+    assert faults(inside, inside.move("record", {f"runs/{RUN}.json": ended}, said)) == [
+        f"runs/{RUN}.json: holds what belongs to runs/2026-11/24/{RUN}.json"
+    ]
 
 
 # --- a history written anew ------------------------------------------------------------------------------

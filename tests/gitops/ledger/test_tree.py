@@ -64,6 +64,20 @@ def test_the_first_thousand_entries_lie_in_the_month_and_later_ones_in_a_folder_
     assert tree.audit_seq("audit/2023-11/junk.json") == 0
 
 
+def test_a_run_that_is_over_lies_by_the_day_in_its_id() -> None:
+    run = "20261124-140509-3f9a1c"
+    assert tree.run_path(run, False) == f"runs/{run}.json"
+    assert tree.run_path(run, True) == f"runs/2026-11/24/{run}.json"
+    assert tree.run_path("r1", True) == "runs/r1.json"
+    assert tree.plan_path("3f9a") == "plans/3f/3f9a.json"
+
+
+def test_the_first_format_kept_all_runs_and_plans_side_by_side() -> None:
+    run = "20261124-140509-3f9a1c"
+    assert tree.run_path(run, True, 1) == f"runs/{run}.json"
+    assert tree.plan_path("3f9a", 1) == "plans/3f9a.json"
+
+
 @pytest.mark.parametrize(
     ("path", "part"), [("lock.json", "lock"), ("state/server/a.json", "state"), ("audit/2026-01/1-a.json", "audit"), ("x", "x")]
 )
@@ -109,7 +123,7 @@ def test_small_files_survive() -> None:
     pin, marker, meta = Pin("commit:c1", "c1"), Converged("i", "s", {"steps": []}), tree.genesis("w1", "dev", "r")
     assert tree.pin_of(tree.parse(tree.value_bytes(pin))) == pin
     assert tree.converged_of(tree.parse(tree.converged_bytes(marker))) == marker
-    assert tree.meta_of(tree.parse(tree.value_bytes(meta))) == meta == Meta(1, "w1", "dev", "r")
+    assert tree.meta_of(tree.parse(tree.value_bytes(meta))) == meta == Meta(2, "w1", "dev", "r")
 
 
 GOOD: dict[str, Any] = json.loads(encode(tree.resource_document(RecordedResource("server/a", "fake", {}))))

@@ -90,6 +90,44 @@ def test_the_pin_is_part_of_what_is_recorded(site: Site) -> None:
     assert view.pin == view.recorded().pin == Pin("commit:c1", "c1", "rollback")
 
 
+DATED = "20261124-140509-3f9a1c"
+
+
+def test_a_run_that_is_over_is_found_by_its_day_and_does_not_lie_with_those_that_go_on(site: Site, run: Any) -> None:
+    with site.acquire(DATED) as held:
+        held.begin_run(run(DATED))
+        assert [*site.repository.entries(held.view().tip, "runs")] == [f"{DATED}.json"]
+        held.finish_run(DATED, "failed", None)
+    view = site.ledger.view()
+    assert [*site.repository.entries(view.tip, "runs", recursive=True)] == [f"2026-11/24/{DATED}.json"]
+    found = view.run(DATED)
+    assert found is not None
+    assert (found.status, found.document, [r.id for r in view.runs()]) == ("failed", {"id": "p1", "steps": []}, [DATED])
+
+
+def test_a_run_that_is_gone_on_with_comes_back_from_its_day(site: Site, run: Any) -> None:
+    with site.acquire(DATED) as held:
+        held.begin_run(run(DATED))
+        held.finish_run(DATED, "failed", None)
+    with site.acquire(DATED) as held:
+        assert [*site.repository.entries(held.view().tip, "runs", recursive=True)] == [f"{DATED}.json"]
+        held.finish_run(DATED, "succeeded", None)
+    assert [(r.id, r.status) for r in site.ledger.view().runs()] == [(DATED, "succeeded")]
+
+
+def test_what_was_interrupted_is_found_without_the_runs_that_are_over(site: Site, run: Any) -> None:
+    for number in (1, 2, 3):
+        with site.acquire(f"2026112{number}-1") as held:
+            held.begin_run(run(f"2026112{number}-1"))
+            if number != 2:
+                held.finish_run(f"2026112{number}-1", "succeeded", None)
+            held.view()
+    reading: Any = Reading(site.repository)
+    assert [r.id for r in View(reading, "dev", site.ledger.view().tip).interrupted_runs()] == ["20261122-1"]
+    assert "runs" in reading.names
+    assert not any(name.startswith("runs/") for name in reading.names)
+
+
 class Reading:
     """A repository that says which files were read."""
 
@@ -152,7 +190,7 @@ ASK: dict[str, Callable[[View], Any]] = {
         ("state", {"state/server/web-01.json": b"{}"}, "state/server/web-01.json lacks the field 'address'"),
         ("runs", {"runs/r1.json": b"{}"}, "runs/r1.json lacks the field 'id'"),
         ("run", {"runs/r1.json": b"{}"}, "runs/r1.json lacks the field 'id'"),
-        ("run", {"plans/p1.json": b"[]"}, "plans/p1.json is not an object"),
+        ("run", {"plans/p1/p1.json": b"[]"}, "plans/p1/p1.json is not an object"),
         (
             "audit",
             {"audit/2023-11/00000001-x.json": b'{"seq":"1"}'},
@@ -177,11 +215,11 @@ def test_a_resource_in_the_wrong_place_is_damage(spoiled: Any, applied: World, s
 
 @pytest.mark.parametrize("ask", ["lock", "state", "audit"])
 def test_a_newer_format_is_refused_as_such(spoiled: Any, ask: str) -> None:
-    view = spoiled({"lock.json": b'{"format":2}'})
+    view = spoiled({"lock.json": b'{"format":3}'})
     with pytest.raises(Stop) as caught:
         _ = view.lock
     assert (caught.value.code, caught.value.hint) == (Exit.INVALID, "use the newer provisioning")
-    assert caught.value.message == "the ledger of 'dev': the ledger has format 2 and this version reads up to 1"
+    assert caught.value.message == "the ledger of 'dev': the ledger has format 3 and this version reads up to 2"
 
 
 @pytest.mark.parametrize("ask", ASK)
