@@ -101,11 +101,18 @@ class Objects(Protocol):
         """Contents by blob id. Raises ``GitError(missing)``."""
 
     def write(
-        self, parent: str, edits: Mapping[str, bytes | str | None], message: str, author: Person, sign: bool = False
+        self,
+        parent: str,
+        edits: Mapping[str, bytes | str | None],
+        message: str,
+        author: Person,
+        sign: bool = False,
+        others: Sequence[str] = (),
     ) -> str:
         """A new commit on ``parent`` ("" for a root): ``bytes`` is a file's content, ``str`` an existing tree or blob id
         to graft there, ``None`` a removal; removals go first, then a path before those below it; "" is the whole tree.
-        No ref moves. Returns the commit id, durable on disk. Raises ``GitError`` (missing, no-identity)."""
+        ``others``: further parents. No ref moves. Returns the commit id, durable on disk. Raises ``GitError`` (missing,
+        no-identity)."""
 
     def verify(self, oid: str, allowed: Sequence[str]) -> Signature:
         """Whether a commit is signed by a key among ``allowed``, lines of an ssh allowed-signers file."""

@@ -205,7 +205,9 @@ class GitRepository:
             raise missing("blob", oid)
         return found
 
-    def write(self, parent: str, edits: Edits, message: str, author: Person, sign: bool = False) -> str:
+    def write(
+        self, parent: str, edits: Edits, message: str, author: Person, sign: bool = False, others: Sequence[str] = ()
+    ) -> str:
         """One ``git fast-import`` per commit: blobs, trees and the commit in one process and one pack, synced to disk."""
         grafts = [edit for edit in edits.values() if isinstance(edit, str)]
         kinds = {}
@@ -213,19 +215,20 @@ class GitRepository:
             if found is None or found.kind not in ("tree", "blob"):
                 raise missing("tree or blob", oid)
             kinds[oid] = found.kind
-        if parent:
-            self.commit(checked(parent))
-        script = import_script(parent, edits, kinds, message, author)
+        parents = [p for p in (parent, *others) if p]
+        for oid in parents:
+            self.commit(checked(oid))
+        script = import_script(parents, edits, kinds, message, author)
         oid = self.git.out("fast-import", "--quiet", "--force", "--done", stdin=script)
-        return self._signed(oid, parent, message, author) if sign else oid
+        return self._signed(oid, parents, message, author) if sign else oid
 
-    def _signed(self, oid: str, parent: str, message: str, author: Person) -> str:
+    def _signed(self, oid: str, parents: Sequence[str], message: str, author: Person) -> str:
         name, mail, date = re.split(r" <|> ", written(author))
         who = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail, "GIT_AUTHOR_DATE": f"@{date}"}
         who |= {key.replace("AUTHOR", "COMMITTER"): value for key, value in who.items()}
-        parents = ["-p", parent] if parent else []
+        named = [word for parent in parents for word in ("-p", parent)]
         text = message.encode(errors="replace")
-        done = self.git.run("commit-tree", "-S", self.commit(oid).tree, *parents, stdin=text, own=True, extra=who)
+        done = self.git.run("commit-tree", "-S", self.commit(oid).tree, *named, stdin=text, own=True, extra=who)
         if done.code != 0:
             hint = "ssh-keygen -t ed25519, then git config --global gpg.format ssh && git config --global user.signingkey KEY.pub"
             raise GitError(f"git cannot sign: {failure('commit-tree', done)}", "no-identity", f"make a key: {hint}")
@@ -341,14 +344,14 @@ def missing(kind: str, oid: str) -> GitError:
     return GitError(f"{kind} {oid[:12]} is not in this clone", "missing", "fetch it, or deepen a shallow clone")
 
 
-def import_script(parent: str, edits: Edits, kinds: Mapping[str, str], message: str, author: Person) -> bytes:
+def import_script(parents: Sequence[str], edits: Edits, kinds: Mapping[str, str], message: str, author: Person) -> bytes:
     """The fast-import stream of one commit, which prints its id. ``kinds``: what the existing objects named in ``edits`` are."""
     who = written(author).encode(errors="replace")
     text = message.encode(errors="replace")
     # the format wants a ref name; several processes write at once, so it is ours alone, and the reset to nothing leaves none
     scratch = b"refs/provisioning/scratch-" + os.urandom(8).hex().encode()
     parts = [b"commit %b\nmark :1\nauthor %b\ncommitter %b\ndata %d\n%b\n" % (scratch, who, who, len(text), text)]
-    parts.append(f"from {parent}\n".encode() if parent else b"")
+    parts += [f"{word} {oid}\n".encode() for word, oid in zip(("from", *["merge"] * len(parents)), parents, strict=False)]
     for folders, content in in_order(edits):
         name = quoted("/".join(folders))
         if isinstance(content, bytes):

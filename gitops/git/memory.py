@@ -93,14 +93,17 @@ class MemoryRepository:
         """Contents by id."""
         return {oid: self._object(oid, "blob") for oid in oids}
 
-    def write(self, parent: str, edits: Edits, message: str, author: Person, sign: bool = False) -> str:
+    def write(
+        self, parent: str, edits: Edits, message: str, author: Person, sign: bool = False, others: Sequence[str] = ()
+    ) -> str:
         """A new commit; no ref moves."""
         if sign and not self.signer:
             raise GitError("git cannot sign: no usable signing key", "no-identity")
         with self._lock:
-            root = self.commit(parent).tree if parent else ""
-            tree = Trees(self._tree, self._put).edited(root, edits, self._mode)
-            return self._put("commit", pack_commit(tree, parent, author, message, f"memory {self.signer}" if sign else ""))
+            parents = [self.commit(p) for p in (parent, *others) if p]
+            tree = Trees(self._tree, self._put).edited(parents[0].tree if parents else "", edits, self._mode)
+            signature = f"memory {self.signer}" if sign else ""
+            return self._put("commit", pack_commit(tree, [p.oid for p in parents], author, message, signature))
 
     def _mode(self, oid: str) -> str:
         kind = self.objects.get(oid, ("", b""))[0]

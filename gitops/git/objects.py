@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha1
 
 from gitops.ports import Commit, Entry, GitError, Person
@@ -76,10 +76,10 @@ def pack_tree(entries: Mapping[str, Entry]) -> bytes:
     return b"".join(rows)
 
 
-def pack_commit(tree: str, parent: str, author: Person, message: str, signature: str = "") -> bytes:
+def pack_commit(tree: str, parents: Sequence[str], author: Person, message: str, signature: str = "") -> bytes:
     """A commit object's bytes; the author is the committer too. ``signature`` is one line."""
     who = written(author)
-    lines = [f"tree {tree}", *([f"parent {parent}"] if parent else []), f"author {who}", f"committer {who}"]
+    lines = [f"tree {tree}", *(f"parent {oid}" for oid in parents), f"author {who}", f"committer {who}"]
     lines += [f"gpgsig {signature}"] if signature else []
     return "\n".join([*lines, "", ""]).encode(errors="replace") + message.encode(errors="replace")
 

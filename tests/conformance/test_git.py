@@ -185,6 +185,14 @@ class TestObjects:
         assert found.author == Person("B\u00f6b", "bob@example.org", 5)
         assert repository.commit(root).message == "one\n\nProvisioning-Run: r1\n"
 
+    def test_a_commit_on_several_has_the_tree_of_the_first(self, repository: Any) -> None:
+        one, two, three = (commit(repository, a=text) for text in "123")
+        tip = repository.write(one, {"b": b"4"}, "m", ANN, others=(two, three))
+        assert repository.commit(tip).parents == (one, two, three)
+        assert sorted(repository.blobs(e.oid for e in repository.entries(tip).values()).values()) == [b"1", b"4"]
+        assert all(repository.contains(tip, oid) for oid in (one, two, three))
+        assert [found.oid for found in repository.history(tip)] == [tip, one]
+
     @pytest.mark.parametrize("oid", ["f" * 40, "main", "--output=x", "f" * 39, "HEAD\n"])
     def test_what_is_not_there_is_missing(self, repository: Any, oid: str) -> None:
         for read in (
@@ -195,6 +203,7 @@ class TestObjects:
             lambda: repository.history(oid),
             lambda: repository.write("", {"a": oid}, "m", ANN),
             lambda: repository.write(oid, {"a": b""}, "m", ANN),
+            lambda: repository.write(commit(repository, a="1"), {}, "m", ANN, others=(oid,)),
         ):
             with pytest.raises(GitError) as error:
                 read()

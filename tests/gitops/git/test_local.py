@@ -101,7 +101,7 @@ def test_what_is_written_is_sound_and_leaves_no_ref(work: Path, git: Any, opened
 
 
 def test_a_stream_names_its_scratch_ref_once_and_quotes_paths() -> None:
-    one, two = (import_script("", {'a "b"': b"1"}, {}, "m", ANN) for _ in range(2))
+    one, two = (import_script([], {'a "b"': b"1"}, {}, "m", ANN) for _ in range(2))
     assert one != two
     assert b'M 100644 inline "a \\"b\\""\n' in one
     assert quoted("a\n\\\udcff") == b'"a\\n\\\\\xff"'

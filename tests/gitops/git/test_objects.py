@@ -53,7 +53,7 @@ def test_a_folder_sorts_as_if_its_name_ended_in_a_slash() -> None:
     st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**40)
 )
 def test_commits_survive_packing_whatever_their_words(name: str, message: str, time: int) -> None:
-    found = parse_commit(A, pack_commit(EMPTY_TREE, B, Person(name, f"{name}@x", time), message))
+    found = parse_commit(A, pack_commit(EMPTY_TREE, [B], Person(name, f"{name}@x", time), message))
     assert (found.tree, found.parents, found.message, found.author.time, found.signed) == (EMPTY_TREE, (B,), message, time, False)
 
 
