@@ -143,6 +143,17 @@ def carry_out(space: Workspace, planned: Planned, held: Held, run_id: str, conse
     return outcome
 
 
+def resume_run(space: Workspace, infra: str, run_id: str, consent: Consent, stage: Stage) -> Outcome:
+    """Lock, look again whether the run can be gone on with, and do so. Raises ``Stop``."""
+    from gitops.runs import resumable
+
+    ledger = space.ledger(infra)
+    plan = resumable(ledger.view(), run_id).plan
+    with ledger.acquire(consent.kind, run_id, plan, consent.reason, consent.lock_timeout, stage.waiting) as held:
+        resumable(held.found, run_id)
+        return resume(space, held, run_id, stage)
+
+
 def resume(space: Workspace, held: Held, run_id: str, stage: Stage) -> Outcome:
     """Continue the same plan where it stopped: settle what is unknown, skip what is done, do the rest, close the run."""
     from gitops.runs import close_run, perform, planned_of_run

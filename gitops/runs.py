@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitops import sources
 from gitops.flow import Ask, Consent, Planned, Stage
+from gitops.ledger.lock import State
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
 from planners.model import Pin
@@ -34,6 +35,16 @@ def run_options(space: Workspace, parallel: int = 10, on_failure: str = "stop", 
         float(timing.flush_seconds),
         call_seconds=timing.lease_seconds / 3,
     )
+
+
+def unfinished(planned: Planned) -> str:
+    """What is to be settled before planning afresh, in words, "" when nothing is. An empty plan says nothing of an infra that
+    somebody holds: the record may be moving, and a dead holder's last effect may be missing from it."""
+    runs, lock = planned.view.interrupted_runs(), planned.view.lock
+    if runs:
+        return f"an interrupted run ({', '.join(r.id for r in runs)})"
+    held = lock.state is State.HELD and not planned.plan.steps
+    return f"an unfinished run ({lock.run or 'none yet'}) by {lock.holder_text()}" if held else ""
 
 
 def new_run_id(space: Workspace) -> str:
@@ -119,6 +130,18 @@ def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
         frozen=sources.frozen_version(found.pin),
     )
     return Planned(ask, plan, view, space.load(found.infra, found.treeish))
+
+
+def resumable(view: View, run_id: str) -> RunRecord:
+    """The run, if it can be gone on with: not over, and nothing came after it. Raises ``Stop`` (not found, usage, stale)."""
+    run, afresh = view.run(run_id), f"'provisioning apply -i {view.infra}' plans afresh"
+    if run is None:
+        raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
+    if run.status not in ("running", "cancelled", "failed"):
+        raise Stop(Exit.USAGE, f"run {run_id} already ended: {run.status}", afresh)
+    if (newest := view.runs()[0].id) != run_id:
+        raise Stop(Exit.STALE, f"run {newest} came after run {run_id}", afresh)
+    return run
 
 
 def fetch_commit(space: Workspace, commit: str) -> None:

@@ -158,13 +158,13 @@ def carry_out(
     """Show, gate, ask, run, report. Nothing is written before the answer is yes."""
     from gitops.gate import gate
     from gitops.pipeline import apply as apply_plan
-    from gitops.runs import run_options
+    from gitops.runs import run_options, unfinished
 
     space = context.workspace
     consent = Consent(allow_deletes, planned.plan.destroy, reason or command, kind, seconds_of(lock_timeout), pin)
     options = run_options(space, parallel, on_failure, compensate)
-    if not context.check and planned.view.interrupted_runs():
-        planned = settled(context, planned, consent, options)
+    if not context.check and (what := unfinished(planned)):
+        planned = settled(context, planned, what, consent, options)
     show(context, (planned,))
     if context.check or (not planned.plan.steps and pin is None):
         return Exit.OK
@@ -185,15 +185,12 @@ def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator
         yield Stage(options, shown, cancel, context.note)
 
 
-def settled(context: Context, planned: Planned, consent: Consent, options: RunOptions) -> Planned:
+def settled(context: Context, planned: Planned, what: str, consent: Consent, options: RunOptions) -> Planned:
     """Close the runs that died on this infra before planning afresh: what became of their open steps must be known first."""
     from gitops.pipeline import close_interrupted, recheck
 
     space, infra = context.workspace, planned.ask.infra
-    ids = ", ".join(r.id for r in planned.view.interrupted_runs())
-    context.confirm(
-        f"{infra} has an interrupted run ({ids}): ask what became of its open steps and close it? ('run resume' would finish it)"
-    )
+    context.confirm(f"{infra} has {what}: ask what became of its open steps and close it? ('run resume' would finish it)")
     with staged(context, None, options) as stage:
         close_interrupted(space, infra, consent, stage)
     if planned.base:

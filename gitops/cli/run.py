@@ -12,8 +12,8 @@ from gitops.cli.durations import seconds_of
 from gitops.flow import Consent
 from gitops.inspect import moment
 from gitops.ledger.holder import stop_holder
-from gitops.pipeline import close_interrupted, resume
-from gitops.runs import planned_of_run, run_options
+from gitops.pipeline import close_interrupted, resume_run
+from gitops.runs import planned_of_run, resumable, run_options
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -108,22 +108,14 @@ def run_logs(context: Context, run_id: str, step: str) -> None:
 @click.pass_obj
 def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) -> int:
     """Unknown outcomes are asked at the provider, finished steps skipped, the rest done."""
-    infra, view, item = find(context, run_id)
-    if item.status not in ("running", "cancelled", "failed"):
-        raise Stop(Exit.USAGE, f"run {run_id} already ended: {item.status}", f"'provisioning apply -i {infra}' plans afresh")
-    newest = view.runs()[0].id
-    if newest != run_id:
-        raise Stop(Exit.STALE, f"run {newest} came after run {run_id}", f"'provisioning apply -i {infra}' plans afresh")
+    infra, view, _ = find(context, run_id)
+    resumable(view, run_id)
     space = context.workspace
     plan = planned_of_run(space, view, run_id).plan
     context.confirm(f"Resume run {run_id} of {infra}?")
-    ledger, options = space.ledger(infra), run_options(space, parallel)
-    wait = seconds_of(lock_timeout)
-    with (
-        ledger.acquire("write", run_id, item.plan, "run resume", wait, context.note) as held,
-        staged(context, plan, options) as stage,
-    ):
-        outcome = resume(space, held, run_id, stage)
+    consent = Consent(reason="run resume", lock_timeout=seconds_of(lock_timeout))
+    with staged(context, plan, run_options(space, parallel)) as stage:
+        outcome = resume_run(space, infra, run_id, consent, stage)
     return report(context, infra, run_id, outcome)
 
 

@@ -28,11 +28,13 @@ ROUNDS = 10
 
 
 class Locking:
-    """The writing half of a ``Ledger``, whose methods say what these do. ``look`` is a fresh view of the remote."""
+    """The writing half of a ``Ledger``, whose methods say what these do. ``look`` is a fresh view of the remote; ``admit``
+    is told the kind of lock and raises ``Stop`` when, by that look, it may not be taken."""
 
-    def __init__(self, writer: Writer, look: Callable[[], View]) -> None:
+    def __init__(self, writer: Writer, look: Callable[[], View], admit: Callable[[str], None]) -> None:
         self._writer = writer
         self._look = look
+        self._admit = admit
         self._chain = writer.chain
         self._infra = writer.infra
         self._meta = writer.meta
@@ -48,7 +50,12 @@ class Locking:
         wish = Lock(kind=kind, run=run_id, plan=plan, reason=reason)
         held = self._take(wish, timeout, waiting)
         try:
+            # a freeze that came before the lock was ours is seen at the latest now
+            self._look()
+            self._admit(kind)
             yield held
+        except LeaseLost as lost:
+            raise self._lost(f"the lock of '{self._infra}' was lost: {lost}") from lost
         except BaseException:
             # what went wrong inside is what counts; a lock that cannot be released runs out by itself
             with suppress(LeaseLost):
@@ -57,9 +64,11 @@ class Locking:
         try:
             held.leave(failed=False)
         except LeaseLost as lost:
-            message = f"the lock of '{self._infra}' could not be released: {lost}"
-            hint = f"results are recorded up to the last one sent; 'provisioning run list -i {self._infra}' shows what is open"
-            raise Stop(Exit.FAILURE, message, hint) from lost
+            raise self._lost(f"the lock of '{self._infra}' could not be released: {lost}") from lost
+
+    def _lost(self, message: str) -> Stop:
+        hint = f"results are recorded up to the last one sent; 'provisioning run list -i {self._infra}' shows what is open"
+        return Stop(Exit.FAILURE, message, hint)
 
     def _take(self, wish: Lock, timeout: float, waiting: Callable[[str], None]) -> Held:
         me = self._actor.holder(self._writer.nonce())
@@ -70,6 +79,7 @@ class Locking:
                 attempt += 1
                 view = self._look()
                 now, lock = self._clock.monotonic(), view.lock
+                self._admit(wish.kind)
                 seen = dict(watch(seen, lock, now))
                 missing = gone(lock, seen, now, self._actor.is_dead)
                 move = next_move(lock, me.id, wish.kind, missing, self._clock.wall())
@@ -199,6 +209,7 @@ class Locking:
     def _by_person(self, draft: Callable[[View], Draft], bound: bool = True) -> None:
         for attempt in range(1, ROUNDS + 1):
             view = self._look()
+            self._admit("hold")
             if view.tip and bound:
                 self._bound(view)
             if self._move(view, draft(view)):

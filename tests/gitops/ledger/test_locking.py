@@ -54,6 +54,15 @@ def test_the_first_to_lock_begins_the_ledger_in_the_same_push(world: World, site
     sound(world, site)
 
 
+def test_a_lease_that_is_lost_inside_the_block_ends_it_with_a_sentence(world: World, site: Site) -> None:
+    with pytest.raises(Stop, match="the lock of 'dev' was lost") as stop, site.acquire() as held:
+        world.server.reachable = False
+        held.set_pin(None)
+        held.view()
+    assert stop.value.code == Exit.FAILURE
+    assert "run list -i dev" in stop.value.hint
+
+
 def test_tokens_count_the_writers(world: World, site: Site) -> None:
     tokens = []
     for party in (site, world.site("bob"), site):
