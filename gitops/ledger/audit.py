@@ -46,7 +46,7 @@ def verify(repository: Repository, tip: str, infra: str, workspace: str) -> Veri
         findings += [f"{commit.oid[:12]} {fault}" for commit, fault in walk(repository, commits)]
     except GitError as error:
         return Verified(0, (f"{tip[:12]} the chain cannot be read whole: {error}",), ())
-    return Verified(len(commits), tuple(findings), tuple(_open_questions(commits)))
+    return Verified(len(commits), tuple(findings), tuple(open_questions(commits)))
 
 
 def _bound(repository: Repository, first: Commit, infra: str, workspace: str) -> Iterator[str]:
@@ -67,7 +67,8 @@ def _bound(repository: Repository, first: Commit, infra: str, workspace: str) ->
         yield f"{where}: begun for workspace {meta.workspace}"
 
 
-def _open_questions(commits: list[Commit]) -> Iterator[str]:
+def open_questions(commits: list[Commit]) -> Iterator[str]:
+    """What no look at these commits can tell."""
     unsigned = sum(not c.signed for c in commits)
     if unsigned:
         yield f"who wrote {unsigned} of {len(commits)} transitions: they are not signed"

@@ -48,8 +48,8 @@ class Backoff:
 
 
 class Chain:
-    """One ref of one infra. ``kind``: what it holds, as it stands in its name. ``trust`` is shown every new tip and the one
-    seen before it, and raises ``Stop`` rather than let it be remembered."""
+    """One ref of one infra, or ("") of the workspace. ``kind``: what it holds, as it stands in its name. ``trust`` is shown
+    every new tip and the one seen before it, and raises ``Stop`` rather than let it be remembered."""
 
     def __init__(
         self,
@@ -65,9 +65,11 @@ class Chain:
         self.infra = infra
         self.backoff = backoff
         self.kind = kind
-        self.ref = f"{SHARED}/{kind}/{infra}"
-        self._local = f"{OWN}/{kind}/{infra}"
-        self._incoming = f"{OWN}/incoming/{kind}/{infra}"
+        self.what = f"the {kind} of " + (f"'{infra}'" if infra else "the workspace")
+        name = f"{kind}/{infra}" if infra else kind
+        self.ref = f"{SHARED}/{name}"
+        self._local = f"{OWN}/{name}"
+        self._incoming = f"{OWN}/incoming/{name}"
         self._trust = trust
 
     def seen(self) -> str:
@@ -112,7 +114,7 @@ class Chain:
     def _rewritten(self, seen: str, tip: str) -> Stop:
         were = "were" if self.kind.endswith("s") else "was"
         what = f"{tip[:12]} does not follow from it" if tip else "it is gone from the remote"
-        message = f"the {self.kind} of '{self.infra}' {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
+        message = f"{self.what} {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
         hint = f"nothing is written any more; find out who did it, then restore it: git push --force origin {seen}:{self.ref}"
         return Stop(Exit.FAILURE, message, hint)
 
@@ -150,7 +152,7 @@ class Chain:
                 if error is not None:
                     raise error
             if clock.monotonic() >= until:
-                raise error or GitError(f"the remote does not take the {self.kind} of '{self.infra}'", "unreachable", "try again")
+                raise error or GitError(f"the remote does not take {self.what}", "unreachable", "try again")
             attempt += 1
             self.backoff.wait(attempt)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitops.ledger.held import Held
     from gitops.ledger.holder import Actor
     from gitops.ledger.locking import Locking
+    from gitops.ledger.workspace_chain import WorkspaceChain
     from gitops.ports import Remote, Repository
     from gitops.schema.workspace import LedgerConfig
 
@@ -32,7 +33,8 @@ LOOK = 10
 
 class Ledger:
     """``remote_name``: the remote's normalised address, to which the ledger is bound. ``draw`` (0 up to 1, for pauses) and
-    ``nonce`` (32 hex digits) are chance, injected. ``sign``: commits are signed with the person's key."""
+    ``nonce`` (32 hex digits) are chance, injected. ``sign``: commits are signed with the person's key. ``common``: the
+    workspace's chain, read with the same question to the remote, which says who may take a lock; ``None``: everybody."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Ledger:
         draw: Callable[[], float] = draw,
         nonce: Callable[[], str] = fresh_nonce,
         sign: bool = False,
+        common: WorkspaceChain | None = None,
     ) -> None:
         self.infra = infra
         self._chain = Chain(repository, remote, infra, Backoff(clock, draw), trust=self._trust)
@@ -55,6 +58,7 @@ class Ledger:
         self._actor = actor
         self._nonce = nonce
         self._sign = sign
+        self._common = common
         self._view: View | None = None
 
     # --- looking -----------------------------------------------------------------------------------------
@@ -65,7 +69,7 @@ class Ledger:
         Raises ``Stop``: unreachable, rewritten, edited by something else, a newer format, never seen.
         """
         try:
-            tip = self._chain.seen() if offline else self._chain.fetch(known)
+            tip = self._chain.seen() if offline else self._fetch(known)
         except GitError as error:
             raise stop_of(error) from error
         if offline and not tip:
@@ -73,6 +77,22 @@ class Ledger:
         if self._view is None or self._view.tip != tip:
             self._view = View(self._chain.repository, self.infra, tip)
         return self._view
+
+    def _fetch(self, known: str | None) -> str:
+        """The ledger's tip; the workspace's chain is seen on the way."""
+        if known is None and self._common is not None:
+            tips = self._chain.remote.refs([self._chain.ref, self._common.ref])
+            self._common.see(tips.get(self._common.ref, ""))
+            known = tips.get(self._chain.ref, "")
+        return self._chain.fetch(known)
+
+    def _admit(self, kind: str, again: bool) -> None:
+        """Whether a lock of this kind may be taken, by the last look or ``again`` by another. Raises ``Stop``."""
+        if self._common is None:
+            return
+        if again:
+            self.view()
+        self._common.admit(self.infra, kind)
 
     def _trust(self, tip: str, seen: str) -> None:
         """A tip that something else than this program wrote is not remembered, nor ever built upon. Raises ``Stop``."""
@@ -87,11 +107,19 @@ class Ledger:
     # --- writing -----------------------------------------------------------------------------------------
 
     def acquire(
-        self, kind: str, run_id: str, plan: str, reason: str, timeout: float, waiting: Callable[[str], None]
+        self,
+        kind: str,
+        run_id: str,
+        plan: str,
+        reason: str,
+        timeout: float,
+        waiting: Callable[[str], None],
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> AbstractContextManager[Held]:
         """The lock while a block runs. ``kind``: ``write`` and ``deploy`` are exclusive, ``read`` is shared. Waits at most
-        ``timeout`` seconds, telling ``waiting`` for whom. Raises ``Stop``: locked, denied, unreachable, rewritten."""
-        return self._locking.acquire(kind, run_id, plan, reason, timeout, waiting)
+        ``timeout`` seconds, telling ``waiting`` for whom; ``meanwhile`` is called at each look, and at each renewal afterwards.
+        Raises ``Stop``: locked or frozen, denied, unreachable, rewritten."""
+        return self._locking.acquire(kind, run_id, plan, reason, timeout, waiting, meanwhile)
 
     def hold(self, reason: str, seconds: float) -> None:
         """Keep everybody from writing, for at most ``seconds`` (24 h). Raises ``Stop``: locked, usage."""
@@ -116,4 +144,4 @@ class Ledger:
 
         clock = self._chain.backoff.clock
         writer = Writer(self._chain, self.infra, self._meta, self._timing, clock, self._actor, self._nonce, self._sign)
-        return Locking(writer, self.view)
+        return Locking(writer, self.view, self._admit)

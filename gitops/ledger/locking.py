@@ -10,8 +10,20 @@ from dataclasses import replace
 from executors.ports import LeaseLost
 from gitops.ledger import tree
 from gitops.ledger.chain import LONGEST_WAIT, LostRaceError, stop_of
-from gitops.ledger.contend import LOST_ROUNDS, QUEUE_PATIENCE, ahead, gone, left, next_move, watch
-from gitops.ledger.held import Held
+from gitops.ledger.contend import (
+    LOST_ROUNDS,
+    QUEUE_AFTER,
+    QUEUE_PATIENCE,
+    ahead,
+    gone,
+    holders,
+    in_line,
+    left,
+    next_move,
+    overtaken,
+    watch,
+)
+from gitops.ledger.held import Held, nothing
 from gitops.ledger.holder import Holder
 from gitops.ledger.lock import HOLD_SECONDS, Claim, Lock, State, freed
 from gitops.ledger.records import Entry
@@ -29,9 +41,9 @@ ROUNDS = 10
 
 class Locking:
     """The writing half of a ``Ledger``, whose methods say what these do. ``look`` is a fresh view of the remote; ``admit``
-    is told the kind of lock and raises ``Stop`` when, by that look, it may not be taken."""
+    is told the kind of lock and raises ``Stop`` when, by that look or (true) by another one, it may not be taken."""
 
-    def __init__(self, writer: Writer, look: Callable[[], View], admit: Callable[[str], None]) -> None:
+    def __init__(self, writer: Writer, look: Callable[[], View], admit: Callable[[str, bool], None]) -> None:
         self._writer = writer
         self._look = look
         self._admit = admit
@@ -45,17 +57,23 @@ class Locking:
 
     @contextmanager
     def acquire(
-        self, kind: str, run_id: str, plan: str, reason: str, timeout: float, waiting: Callable[[str], None]
+        self,
+        kind: str,
+        run_id: str,
+        plan: str,
+        reason: str,
+        timeout: float,
+        waiting: Callable[[str], None],
+        meanwhile: Callable[[], None],
     ) -> Iterator[Held]:
         wish = Lock(kind=kind, run=run_id, plan=plan, reason=reason)
-        held = self._take(wish, timeout, waiting)
+        held = self._take(wish, timeout, waiting, meanwhile)
         try:
             # a freeze that came before the lock was ours is seen at the latest now
-            self._look()
-            self._admit(kind)
+            self._admit(kind, True)
             yield held
         except LeaseLost as lost:
-            raise self._lost(f"the lock of '{self._infra}' was lost: {lost}") from lost
+            raise lost_stop(self._infra, "was lost", lost) from lost
         except BaseException:
             # what went wrong inside is what counts; a lock that cannot be released runs out by itself
             with suppress(LeaseLost):
@@ -64,26 +82,23 @@ class Locking:
         try:
             held.leave(failed=False)
         except LeaseLost as lost:
-            raise self._lost(f"the lock of '{self._infra}' could not be released: {lost}") from lost
+            raise lost_stop(self._infra, "could not be released", lost) from lost
 
-    def _lost(self, message: str) -> Stop:
-        hint = f"results are recorded up to the last one sent; 'provisioning run list -i {self._infra}' shows what is open"
-        return Stop(Exit.FAILURE, message, hint)
-
-    def _take(self, wish: Lock, timeout: float, waiting: Callable[[str], None]) -> Held:
+    def _take(self, wish: Lock, timeout: float, waiting: Callable[[str], None], meanwhile: Callable[[], None]) -> Held:
         me = self._actor.holder(self._writer.nonce())
-        start, seen, told, lost = self._clock.monotonic(), dict[tuple[str, str, int], float](), "", 0
-        queued, attempt = False, 0
+        start, seen, told = self._clock.monotonic(), dict[tuple[str, str, int], float](), ""
+        inside, lost, queued, attempt = frozenset[str](), 0, False, 0
         try:
             while True:
                 attempt += 1
+                meanwhile()
                 view = self._look()
                 now, lock = self._clock.monotonic(), view.lock
-                self._admit(wish.kind)
+                self._admit(wish.kind, False)
                 seen = dict(watch(seen, lock, now))
                 missing = gone(lock, seen, now, self._actor.is_dead)
                 move = next_move(lock, me.id, wish.kind, missing, self._clock.wall())
-                if move and (held := self._try(view, move, wish, me, missing)):
+                if move and (held := self._try(view, move, wish, me, missing, meanwhile)):
                     return held
                 if move:
                     lost += 1
@@ -92,22 +107,29 @@ class Locking:
                 # a free lock with a queue is worth the time that the first in it has to take it
                 patience = max(timeout, QUEUE_PATIENCE * len(lock.queue)) if lock.state is State.FREE else timeout
                 if now - start >= patience:
-                    raise self._locked(lock)
-                if told and told != lock.holder_text():
-                    lost += 1
+                    raise self._locked(lock, wish.kind)
+                lost += overtaken(inside, lock)
+                inside = holders(lock) or inside
                 if lock.holder_text() not in ("", told):
                     told = lock.holder_text()
                     waiting(f"infra '{self._infra}' is locked by {told}: {lock.reason}; waiting up to {patience:.0f} s")
-                if lost >= LOST_ROUNDS and not queued:
+                queued = in_line(lock, me.id)
+                if not queued and (lost >= LOST_ROUNDS or now - start >= QUEUE_AFTER):
                     queued = self._enqueue(view, me, wish.kind)
-                place = FRONT_WAIT * (len(ahead(lock, me.id)) + 1) if queued else LONGEST_WAIT
-                self._chain.backoff.wait(attempt, min(place, start + patience - now))
+                self._chain.backoff.wait(attempt, min(self._pause(lock, me, queued), start + patience - now))
         except BaseException:
             if queued:
                 self._dequeue(me)
             raise
 
-    def _try(self, view: View, move: str, wish: Lock, me: Holder, missing: frozenset[str]) -> Held | None:
+    def _pause(self, lock: Lock, me: Holder, queued: bool) -> float:
+        """Seconds until the next look at most; what is kept alive meanwhile must not wait longer than a quarter of a lease."""
+        place = FRONT_WAIT * (len(ahead(lock, me.id)) + 1) if queued else LONGEST_WAIT
+        return min(place, self._writer.timing.lease_seconds / 4)
+
+    def _try(
+        self, view: View, move: str, wish: Lock, me: Holder, missing: frozenset[str], meanwhile: Callable[[], None] = nothing
+    ) -> Held | None:
         """One attempt to make ``move``; ``None`` when somebody else was faster."""
         if view.tip:
             self._bound(view)
@@ -123,7 +145,7 @@ class Locking:
         said = Entry(action="take-over", message=f"from {lock.holder_text()}", reason=wish.reason)
         sent = self._clock.monotonic()
         made = self._move(view, Draft(move, taken, entries=(said,) if move == "take-over" else (), note=wish.kind))
-        return Held(self._writer, made[0], made[1], me.id, sent) if made else None
+        return Held(self._writer, made[0], made[1], me.id, sent, meanwhile) if made else None
 
     def _enqueue(self, view: View, me: Holder, kind: str) -> bool:
         """Stand in line, so that we are not passed over for ever; whether we do."""
@@ -137,8 +159,8 @@ class Locking:
             if any(c.holder.id == me.id for c in view.lock.queue):
                 self._move(view, Draft("dequeue", replace(view.lock, queue=left(view.lock.queue, frozenset(), me.id))))
 
-    def _locked(self, lock: Lock) -> Stop:
-        who, hint = lock.holder_text(), f"wait with --lock-timeout 10m; 'provisioning lock show -i {self._infra}' says more"
+    def _locked(self, lock: Lock, kind: str = "write") -> Stop:
+        who, hint = lock.holder_text(), f"wait with --lock-timeout 10m; 'provisioning lock why -i {self._infra}' says more"
         if lock.state is State.FREE:
             first = lock.queue[0].holder
             message = f"infra '{self._infra}' is free, and {first.name} on {first.host} is first in the queue for it"
@@ -147,7 +169,8 @@ class Locking:
             hint = f"ask them to 'provisioning lock release -i {self._infra}', or break the lock with a reason"
         else:
             message = f"infra '{self._infra}' is locked by {who}: {lock.reason}; held since {moment(lock.since)}"
-            hint += f"; a dead holder is taken over by whoever watches it for {lock.silence:.0f} s"
+            who_then = "the next writer" if kind == "read" and lock.state is State.HELD else "whoever"
+            hint += f"; a dead holder is taken over by {who_then} that watches it for {lock.silence:.0f} s"
         return Stop(Exit.LOCKED, message, hint)
 
     # --- a person's moves --------------------------------------------------------------------------------
@@ -209,7 +232,7 @@ class Locking:
     def _by_person(self, draft: Callable[[View], Draft], bound: bool = True) -> None:
         for attempt in range(1, ROUNDS + 1):
             view = self._look()
-            self._admit("hold")
+            self._admit("hold", False)
             if view.tip and bound:
                 self._bound(view)
             if self._move(view, draft(view)):
@@ -253,3 +276,9 @@ class Locking:
 def moment(unix: float) -> str:
     """``2026-11-24 14:05:09 UTC``."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(unix))
+
+
+def lost_stop(infra: str, what: str, lost: LeaseLost) -> Stop:
+    """A lease that was lost, as the end of a command."""
+    hint = f"results are recorded up to the last one sent; 'provisioning run list -i {infra}' shows what is open"
+    return Stop(Exit.FAILURE, f"the lock of '{infra}' {what}: {lost}", hint)

@@ -1,0 +1,265 @@
+"""The chain of what belongs to no infra: freezes, probes of the remote, and their audit entries.
+
+It is read beside an infra's ledger, with the same question to the remote, and says who may begin something (``admit``). What
+cannot be read says nobody: unknown is not empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gitops.ledger.chain import Backoff, Chain, LostRaceError, draw, fresh_nonce, stop_of
+from gitops.ledger.view import Entry, Files
+from gitops.ports import GitError
+from gitops.stops import Exit, Stop
+
+if TYPE_CHECKING:
+    from executors.ports import Clock
+    from gitops.ledger.holder import Actor
+    from gitops.ledger.workspace_moves import Act, Freeze, Head, Probe
+    from gitops.ports import Remote, Repository
+
+KIND = "audit"
+LOOK = 10
+"""New moves checked whenever a newer tip is seen; ``audit verify`` checks all."""
+ROUNDS = 10
+"""Attempts of a move against others who move the same chain."""
+CHANGES_NOTHING = frozenset(("read", "hold", "settle"))
+"""Kinds of lock under which nothing new is begun (``settle``: only asking what became of steps): a freeze leaves them alone."""
+
+
+class WorkspaceView(Files):
+    """An immutable look at one tip of the chain; without a tip there is none yet."""
+
+    @cached_property
+    def head(self) -> Head | None:
+        """The counters, ``None`` when there is no chain yet."""
+        from gitops.ledger.workspace_moves import HEAD, head_of
+
+        found = self._file(HEAD, head_of)
+        if self.tip and found is None:
+            raise self._damaged(f"{HEAD} is missing")
+        return found
+
+    @cached_property
+    def freezes(self) -> tuple[Freeze, ...]:
+        """All that were not thawed, those that are over included."""
+        if "freezes" not in self._root:
+            return ()
+        from gitops.ledger.workspace_moves import freeze_of
+
+        return tuple(self._folder("freezes", freeze_of).values())
+
+    def freeze(self, infra: str, wall: float) -> Freeze | None:
+        """What keeps ``infra`` from being changed at the moment ``wall``: the freeze of all infras, or its own."""
+        standing = (f for f in self.freezes if f.infra in ("", infra) and f.expires > wall)
+        return min(standing, key=lambda f: f.infra, default=None)
+
+    def probe(self, remote: str) -> Probe | None:
+        """What was found at a remote (its normalised address), however long ago."""
+        from gitops.ledger.workspace_moves import Probe, probe_of
+
+        return self._file(Probe(remote, 0).path, probe_of) if "probes" in self._root else None
+
+    def entries(self, first: int = 1, last: int = 0) -> Iterable[Entry]:
+        """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted."""
+        return self._audit(first, last or (self.head.entries if self.head else 0))
+
+
+class WorkspaceChain:
+    """``workspace``: the id it is bound to; ``address``: the remote's normalised one; ``try_remote`` tries the remote out."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        remote: Remote,
+        workspace: str,
+        address: str,
+        clock: Clock,
+        actor: Actor,
+        try_remote: Callable[[], Probe],
+        draw: Callable[[], float] = draw,
+        nonce: Callable[[], str] = fresh_nonce,
+        sign: bool = False,
+    ) -> None:
+        self._chain = Chain(repository, remote, "", Backoff(clock, draw), KIND, self._trust)
+        self._workspace = workspace
+        self._address = address
+        self._clock = clock
+        self._actor = actor
+        self._try_remote = try_remote
+        self._nonce = nonce
+        self._sign = sign
+        self._view: WorkspaceView | None = None
+        self._trouble: Stop | None = None
+
+    @property
+    def ref(self) -> str:
+        """Its name at the remote."""
+        return self._chain.ref
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    def see(self, tip: str) -> None:
+        """Note the tip ("" : none) that was just read beside a ledger's. What is wrong with it is raised by who asks for it."""
+        try:
+            self._look(tip)
+        except Stop as stop:
+            self._trouble = stop
+
+    def view(self) -> WorkspaceView:
+        """The chain as it is at the remote. Raises ``Stop``: unreachable, rewritten, edited by something else, another's."""
+        return self._look(None)
+
+    def last(self) -> WorkspaceView:
+        """The chain as it was seen last. Raises ``Stop`` when that look failed."""
+        if self._trouble is not None:
+            raise Stop(self._trouble.code, self._trouble.message, self._trouble.hint)
+        return self._view or self._noted(self._chain.seen())
+
+    def _look(self, tip: str | None) -> WorkspaceView:
+        try:
+            found = self._chain.fetch(tip)
+        except GitError as error:
+            raise stop_of(error) from error
+        self._trouble = None
+        return self._noted(found)
+
+    def _noted(self, tip: str) -> WorkspaceView:
+        if self._view is None or self._view.tip != tip:
+            self._view = WorkspaceView(self._chain.repository, tip, self._chain.what)
+        return self._view
+
+    def _trust(self, tip: str, seen: str) -> None:
+        """A tip that something else than this program wrote, or for another workspace, is not remembered. Raises ``Stop``."""
+        from gitops.ledger.shape import Malformed
+        from gitops.ledger.workspace_check import faults_since, head_at
+        from gitops.ledger.workspace_moves import NewerFormat
+
+        repository, what = self._chain.repository, self._chain.what
+        try:
+            bound = head_at(repository, tip).workspace
+        except NewerFormat as newer:
+            raise Stop(Exit.INVALID, f"{what} {newer}", "use the newer provisioning") from newer
+        except Malformed:
+            bound = ""
+        if wrong := faults_since(repository, tip, seen, LOOK):
+            hint = "'provisioning audit verify' names every such change; nothing starts before it is mended"
+            raise Stop(Exit.FAILURE, f"{what} was changed by something else than provisioning: {tip[:12]} {wrong[0]}", hint)
+        if bound != self._workspace:
+            hint = "a copied state repository needs a chain of its own: delete the copied provisioning/* branches"
+            raise Stop(Exit.DENIED, f"{what} belongs to workspace {bound}, and this is {self._workspace}", hint)
+
+    # --- who may begin -----------------------------------------------------------------------------------
+
+    def standing(self, infra: str) -> Freeze | None:
+        """The freeze that keeps ``infra`` from being changed now, by what was seen last. Raises ``Stop`` when unknown."""
+        return self.last().freeze(infra, self._clock.wall())
+
+    def require_open(self, infra: str, kind: str = "write") -> None:
+        """Refuse what would change a frozen infra. Raises ``Stop`` (locked), or another when it is not known."""
+        found = self.standing(infra)
+        if found is None or kind in CHANGES_NOTHING:
+            return
+        hint = f"wait for it, or ask them to '{found.thaw}' (anybody can, with --reason TEXT)"
+        raise Stop(Exit.LOCKED, f"nothing is changed in '{infra}': {found.text}", hint)
+
+    def admit(self, infra: str, kind: str) -> None:
+        """Whether the lock of ``infra`` may be taken now, by what was seen last; a remote that nobody tried out within 30 days is
+        tried out here. Raises ``Stop``: frozen (locked), a remote that keeps no promises (failure), unknown."""
+        self.require_open(infra, kind)
+        found = self.last().probe(self._address)
+        if found is None or not found.valid(self._clock.wall()):
+            found = self.probe()
+        if found.broken:
+            message = f"{found.remote} is not fit for a ledger, two could write at once; not so: {', '.join(found.broken)}"
+            raise Stop(Exit.FAILURE, message, "move to a remote that is, or mend it and run 'provisioning doctor --remote'")
+
+    # --- moves -------------------------------------------------------------------------------------------
+
+    def probe(self) -> Probe:
+        """Try the remote out and write down what was found. Raises ``Stop``."""
+        from gitops.ledger.workspace_moves import Act
+
+        try:
+            made = self._try_remote()
+        except GitError as error:
+            raise stop_of(error) from error
+        self._make(lambda _view, _wall: Act("probe", made))
+        return made
+
+    def freeze(self, infra: str, reason: str, seconds: float) -> Freeze:
+        """Keep ``infra`` ("" : all) from being changed for so long. Raises ``Stop``: usage, locked when another did before."""
+        from gitops.ledger.workspace_moves import LONGEST_FREEZE, Act, Freeze
+
+        if not 1 <= seconds <= LONGEST_FREEZE:
+            raise Stop(Exit.USAGE, f"a freeze of {seconds:.0f} s is not possible", "choose an end within 30d")
+        if not reason.strip():
+            raise Stop(Exit.USAGE, "a freeze needs a reason", "add --reason TEXT: it is shown to everybody who waits")
+        who, why = self._actor.person, " ".join(reason.split())
+
+        def act(view: WorkspaceView, wall: int) -> Act:
+            made = Freeze(infra, who.name, who.email, why, wall, wall + int(seconds))
+            for other in view.freezes:
+                if other.infra == infra and other.expires > wall and other.email != who.email:
+                    hint = f"ask them to change it, or end it: {other.thaw} --reason TEXT"
+                    raise Stop(Exit.LOCKED, other.text, hint)
+            return Act("freeze", made)
+
+        made = self._make(act, infra).value
+        assert isinstance(made, Freeze)  # noqa: S101  # as built above
+        return made
+
+    def thaw(self, infra: str, reason: str) -> Freeze:
+        """End the freeze of ``infra`` ("" : that of all). Raises ``Stop``: there is none (not found), somebody else's without a
+        ``reason`` (denied)."""
+        from gitops.ledger.workspace_moves import Act, Freeze
+
+        who, why = self._actor.person, " ".join(reason.split())
+
+        def act(view: WorkspaceView, wall: int) -> Act:
+            found = next((f for f in view.freezes if f.infra == infra and f.expires > wall), None)
+            if found is None:
+                what = f"infra '{infra}' is not frozen by itself" if infra else "there is no freeze of all infras"
+                raise Stop(Exit.NOT_FOUND, what, "'provisioning lock freezes' shows what is")
+            if found.email != who.email and not why:
+                raise Stop(Exit.DENIED, f"{found.text}; not by you", "ask them, or say why with --reason TEXT")
+            return Act("thaw", found, why)
+
+        ended = self._make(act, infra).value
+        assert isinstance(ended, Freeze)  # noqa: S101  # as found above
+        return ended
+
+    def _make(self, act: Callable[[WorkspaceView, int], Act], infra: str = "") -> Act:
+        """Make a move on the tip, again when somebody else was faster. Raises ``Stop``."""
+        for attempt in range(1, ROUNDS + 1):
+            view, wall = self.view(), int(self._clock.wall())
+            made = act(view, wall)
+            try:
+                parent, head = (view.tip, view.head) if view.tip else self._begin(wall)
+                new, _ = self._commit(parent, head, made, infra, wall)
+                self._noted(self._chain.send(view.tip, new))
+                return made
+            except LostRaceError:
+                self._chain.backoff.wait(attempt)
+            except GitError as error:
+                raise stop_of(error) from error
+        raise Stop(Exit.LOCKED, f"{self._chain.what} keeps being moved by others", "look again, then try again")
+
+    def _begin(self, wall: int) -> tuple[str, Head]:
+        """The first commit of the chain, sent together with the one that it is made for."""
+        from gitops.ledger.workspace_moves import Act, Head
+
+        return self._commit("", Head(self._workspace), Act("create"), "", wall)
+
+    def _commit(self, parent: str, head: Head | None, act: Act, infra: str, wall: int) -> tuple[str, Head]:
+        from gitops.ledger.transition import Stamp
+        from gitops.ledger.workspace_moves import Head, compose
+
+        stamp = Stamp(infra, self._actor.name, self._actor.host, self._nonce(), wall)
+        after, edits, message = compose(head or Head(self._workspace), act, stamp)
+        author = replace(self._actor.person, time=wall)
+        return self._chain.repository.write(parent, edits, message, author, self._sign), after
