@@ -19,6 +19,8 @@ QUEUE_PATIENCE = 15.0
 """Seconds the first in the queue of a free lock has to take it: three of the longest pauses between two looks."""
 LOST_ROUNDS = 3
 """After so many lost rounds a contender joins the queue, so that it is not passed over for ever."""
+QUEUE_AFTER = 5.0
+"""Seconds after which it does so in any case: those who wait for one long run are served in the order in which they came."""
 
 
 def watch(seen: Seen, lock: Lock, now: float) -> Seen:
@@ -69,3 +71,18 @@ def ahead(lock: Lock, me: str) -> tuple[Claim, ...]:
 def left(claims: tuple[Claim, ...], lost: frozenset[str], me: str) -> tuple[Claim, ...]:
     """``claims`` without the lost ones and without ``me``."""
     return tuple(c for c in claims if c.holder.id not in lost and c.holder.id != me)
+
+
+def in_line(lock: Lock, me: str) -> bool:
+    """Whether ``me`` stands in the queue: whoever paused for too long was passed over and has to stand in line again."""
+    return any(c.holder.id == me for c in lock.queue)
+
+
+def holders(lock: Lock) -> frozenset[str]:
+    """Ids of those who have the lock."""
+    return frozenset(h.id for h in (lock.holder, *(c.holder for c in lock.readers)) if h is not None)
+
+
+def overtaken(before: frozenset[str], lock: Lock) -> bool:
+    """Whether somebody has got in since those ``before`` were seen to have it: a round lost, though nothing was tried."""
+    return bool(before and holders(lock) - before)

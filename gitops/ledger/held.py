@@ -31,6 +31,10 @@ TIDY_EVERY = 20
 """Transitions after which the clone is repacked; without it long runs turn quadratic."""
 
 
+def nothing() -> None:
+    """What there is to do meanwhile, mostly."""
+
+
 @dataclass(slots=True)
 class Changes:
     """What the next commit writes beside the lock."""
@@ -46,13 +50,16 @@ class Held:
     release (``view`` writes them first, so that it shows them). ``found`` is the ledger as it was when the lock was taken.
     """
 
-    def __init__(self, writer: Writer, tip: str, lock: Lock, me: str, sent: float) -> None:
+    def __init__(
+        self, writer: Writer, tip: str, lock: Lock, me: str, sent: float, meanwhile: Callable[[], None] = nothing
+    ) -> None:
         self.token = lock.token
         self._writer = writer
         self._me = me
         self._tip = tip
         self._lock = lock
         self._sent = sent
+        self._meanwhile = meanwhile
         self._view = self.found = self._view_of(tip)
         self._open = dict(self._view.intent_runs)
         self._waiting = Changes()
@@ -87,11 +94,21 @@ class Held:
             return self._fits(seconds)
 
     def renew(self) -> None:
-        """Keep the lease: writes only when a quarter of it has passed. Raises ``LeaseLost``."""
+        """Keep the lease, and what else was to be kept alive meanwhile. Raises ``LeaseLost``."""
+        self.keep()
+        self._meanwhile()
+
+    def keep(self) -> None:
+        """Keep the lease alone: writes only when a quarter of it has passed. Raises ``LeaseLost``."""
         with self._mutex:
             self._require()
             if self._age() >= self._lease / 4:
                 self._renew()
+
+    @property
+    def waited(self) -> float:
+        """Which part of the lease has passed since the last write."""
+        return self._age() / self._lease
 
     # --- runs and the record -----------------------------------------------------------------------------
 

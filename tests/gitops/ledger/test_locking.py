@@ -227,7 +227,7 @@ def test_of_two_that_take_over_one_wins(world: World) -> None:
         world.kept[-1].__enter__()
         won.append("cem")
 
-    bob.clock.meanwhile = lambda: setattr(world.server, "before", race)
+    bob.clock.meanwhile = lambda: setattr(world.server, "before", race if bob.clock.monotonic() > 100 and not won else None)
     with pytest.raises(Stop, match="locked by cem"), bob.acquire("r2", timeout=110):
         won.append("bob")
     assert won == ["cem"]
@@ -336,7 +336,7 @@ def test_neither_a_dead_holder_nor_a_dead_line_before_us_keeps_us_out_for_ever(w
     joined: list[int] = []
 
     def join() -> None:
-        if bob.clock.monotonic() > 60 and not joined:
+        if bob.clock.monotonic() > 1 and not joined:
             joined.append(1)
             queue_up(world.site("cem"), "c")
             world.kill(103)
