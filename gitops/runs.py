@@ -37,13 +37,14 @@ def run_options(space: Workspace, parallel: int = 10, on_failure: str = "stop", 
     )
 
 
-def unfinished(planned: Planned) -> str:
+def unfinished(space: Workspace, planned: Planned) -> str:
     """What is to be settled before planning afresh, in words, "" when nothing is. An empty plan says nothing of an infra that
-    somebody holds: the record may be moving, and a dead holder's last effect may be missing from it."""
+    somebody holds: the record may be moving. A holder that is known to be dead has left one, whatever is planned."""
     runs, lock = planned.view.interrupted_runs(), planned.view.lock
     if runs:
         return f"an interrupted run ({', '.join(r.id for r in runs)})"
-    held = lock.state is State.HELD and not planned.plan.steps
+    dead = lock.holder is not None and space.actor.is_dead(lock.holder)
+    held = lock.state is State.HELD and (dead or not planned.plan.steps)
     return f"an unfinished run ({lock.run or 'none yet'}) by {lock.holder_text()}" if held else ""
 
 

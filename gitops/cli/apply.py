@@ -163,7 +163,7 @@ def carry_out(
     space = context.workspace
     consent = Consent(allow_deletes, planned.plan.destroy, reason or command, kind, seconds_of(lock_timeout), pin)
     options = run_options(space, parallel, on_failure, compensate)
-    if not context.check and (what := unfinished(planned)):
+    if not context.check and (what := unfinished(space, planned)):
         planned = settled(context, planned, what, consent, options)
     show(context, (planned,))
     if context.check or (not planned.plan.steps and pin is None):
