@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from threading import RLock
 
 from gitops.git.objects import Edits, Trees, object_id, pack_commit, parse_commit, parse_tree, parts_of
@@ -19,6 +20,9 @@ from gitops.ports import ZERO, Commit, Entry, GitError, Person, Pushed, RefUpdat
 
 Store = dict[str, tuple[str, bytes]]
 """Object id -> (kind, content)."""
+parsed_tree = lru_cache(maxsize=1 << 16)(parse_tree)
+parsed_commit = lru_cache(maxsize=1 << 16)(parse_commit)
+"""Objects never change, so all stores of a process share what was made of them."""
 STEP = re.compile(r"(.*?)((?:[~^]\d*)*)\Z", re.DOTALL)
 
 
@@ -31,8 +35,6 @@ class MemoryRepository:
         self.head = "refs/heads/main"
         self.signer = signer
         self._lock = RLock()
-        self._commits: dict[str, Commit] = {}
-        self._entries: dict[str, Mapping[str, Entry]] = {}
 
     # --- objects -----------------------------------------------------------------------------------------
 
@@ -48,15 +50,11 @@ class MemoryRepository:
         return oid
 
     def _tree(self, oid: str) -> Mapping[str, Entry]:
-        if oid not in self._entries:
-            self._entries[oid] = parse_tree(self._object(oid, "tree"))
-        return self._entries[oid]
+        return parsed_tree(self._object(oid, "tree"))
 
     def commit(self, oid: str) -> Commit:
         """Raises ``GitError(missing)``."""
-        if oid not in self._commits:
-            self._commits[oid] = parse_commit(oid, self._object(oid, "commit"))
-        return self._commits[oid]
+        return parsed_commit(oid, self._object(oid, "commit"))
 
     def history(self, tip: str, stop: str = "", limit: int = 0) -> Sequence[Commit]:
         """First-parent chain, newest first."""
@@ -239,6 +237,16 @@ class MemoryRemote:
         self._repository.refs |= found
         return found
 
+    def refetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
+        """As ``fetch``, into a clone that may have lost objects anywhere."""
+        self._reach()
+        with self._server.lock:
+            for oid in (self._server.refs[name] for name in refs if name in self._server.refs):
+                fresh: Store = {}
+                copy(self._server.objects, fresh, oid)
+                self._repository.objects |= fresh
+        return self.fetch(refs)
+
     def push(self, updates: Sequence[RefUpdate]) -> Pushed:
         """All or nothing; a refusal by the server itself is ``UNKNOWN``, as git's words for it decide nothing."""
         check_updates(updates, self._repository.contains)
@@ -263,11 +271,13 @@ def copy(source: Store, target: Store, tip: str) -> None:
         oid = todo.pop()
         if oid in target or oid in fresh:
             continue
+        if oid not in source:
+            raise GitError(f"object {oid[:12]} is missing there", "damaged")
         kind, raw = fresh[oid] = source[oid]
         if kind == "commit":
-            commit = parse_commit(oid, raw)
+            commit = parsed_commit(oid, raw)
             todo += [commit.tree, *commit.parents]
         elif kind == "tree":
-            todo += [entry.oid for entry in parse_tree(raw).values() if entry.mode != "160000"]
+            todo += [entry.oid for entry in parsed_tree(raw).values() if entry.mode != "160000"]
     # one step, so that a reader without the lock never sees a part
     target |= fresh
