@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from executors.ports import Found, NeedsHuman, NotFound, Owner, PortError, Provider, Request
+from executors.ports import Conflict, Found, NeedsHuman, NotFound, Owner, PortError, Provider, Request
 from planners.canonical import Json, digest
 from planners.catalog import KindSpec
 from planners.model import Observation, Presence, RecordedResource
@@ -99,12 +99,30 @@ def _refusing(what: str, *errors: type[PortError]) -> Iterator[None]:
 
 
 def made_once_under_one_key(bench: Bench, kind: str) -> None:
-    """The same key again, by whoever was killed or did not hear the answer, is the same resource."""
-    address = f"{kind}/once.example"
-    first, again = bench.made(address), bench.made(address)
-    _must(first.observed.get("id") == again.observed.get("id"), "created twice under one key, it got two ids")
+    """The same key again, by whoever was killed or did not hear the answer: the same resource, or refused by its name.
+
+    A provider with neither makes another one, and then its list has to show both of them under that key.
+    """
+    address, told = f"{kind}/once.example", bench.provider.spec.idempotency
+    first = bench.made(address)
+    try:
+        again = bench.made(address)
+    except Conflict:
+        _must(told == "name", "the same key again is refused, and the spec does not say that names are unique")
+        again = first
+    same = first.observed.get("id") == again.observed.get("id")
+    _must(same or told == "tag", "created twice under one key, it got two ids")
     keys = [found.key for found in bench.found(address)]
-    _must(keys == [bench.request(address, {}).key], f"created twice under one key, the list shows it {len(keys)} times")
+    expected = [bench.request(address, {}).key] * (1 if same else 2)
+    _must(keys == expected, f"created twice under one key, the list shows it {len(keys)} times")
+
+
+def unknown_outcomes_have_a_bound(bench: Bench, kind: str) -> None:  # noqa: ARG001  # the same for all kinds
+    """How long a creation may go on without its caller is said, with where that is known from."""
+    spec = bench.provider.spec
+    _must(spec.idempotency in ("key", "name", "tag"), f"idempotency is '{spec.idempotency}', not key, name or tag")
+    _must(spec.late_seconds >= 0 and spec.key_seconds >= 0, "late_seconds and key_seconds are seconds")
+    _must(bool(spec.late_source), "late_source does not say where late_seconds is known from")
 
 
 def another_key_makes_another(bench: Bench, kind: str) -> None:
@@ -242,6 +260,7 @@ def _agrees(bench: Bench, kind: str, seen: Observation, declared: Mapping[str, J
 
 CHECKS: tuple[Callable[[Bench, str], None], ...] = (
     made_once_under_one_key,
+    unknown_outcomes_have_a_bound,
     another_key_makes_another,
     outputs_are_those_of_the_spec,
     read_back_as_declared,

@@ -32,7 +32,14 @@ class ProviderSpec:
     kinds: Mapping[str, KindSpec]
     needs_zone: bool = True
     idempotency: str = "key"
-    """``key``, ``name`` or ``tag``: how an unknown outcome is settled (anchors: reliability 4.1)."""
+    """How a creation whose outcome is unknown is settled: ``key`` (the same call under the same key is the same resource),
+    ``name`` (names are unique, so a second one is refused) or ``tag`` (only looking for our tag tells)."""
+    late_seconds: float = 60.0
+    """A creation that was given up shows in ``list`` after so many seconds or never; 0: nothing goes on without its caller."""
+    late_source: str = ""
+    """Where that bound comes from: a document, a measurement. A wrong one breaks the promise quietly."""
+    key_seconds: float = 0.0
+    """How long the provider remembers a key, 0: for ever. After that its kind is ``tag``."""
     plans: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from executors import conformance
 from executors.conformance import CHECKS, SAMPLES, Bench, NonConformance
-from executors.ports import Found, Machine, NotFound, Owner, Request
+from executors.ports import Conflict, Found, Machine, NotFound, Owner, Request
 from executors.providers import fake
 from executors.providers.fake.machine import FakeMachine
 from executors.providers.fake.provider import FakeProvider
+from planners.catalog import ProviderSpec
 from planners.model import Observation, Presence, RecordedResource
 
 
@@ -104,9 +105,27 @@ class Hiding(FakeProvider):
         return super().list(owner)[:0]
 
 
+class Unbounded(FakeProvider):
+    """Does not say where its bound comes from."""
+
+    def __init__(self, spec: ProviderSpec, world: Path) -> None:
+        super().__init__(replace(spec, late_source=""), world)
+
+
+class Refusing(FakeProvider):
+    """Refuses the same key without saying that names are unique."""
+
+    def create(self, request: Request) -> Observation:
+        if self.list(request.owner):
+            raise Conflict("the name is taken")
+        return super().create(request)
+
+
 MISTAKES: list[tuple[type[FakeProvider], str]] = [
     (FreshKeys, "made_once_under_one_key"),
     (Hiding, "made_once_under_one_key"),
+    (Refusing, "made_once_under_one_key"),
+    (Unbounded, "unknown_outcomes_have_a_bound"),
     (OneId, "another_key_makes_another"),
     (MoreOutputs, "outputs_are_those_of_the_spec"),
     (OwnWords, "read_back_as_declared"),

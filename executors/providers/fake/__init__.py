@@ -35,6 +35,8 @@ SPEC = ProviderSpec(
         "dns": KindSpec(frozenset({"type"}), readable=frozenset({"ttl_seconds", "labels"}), outputs=_ALWAYS | {"name"}),
     },
     needs_zone=False,
+    late_seconds=0.0,
+    late_source="files are written by the calling process itself",
 )
 
 

@@ -34,6 +34,8 @@ SPEC = ProviderSpec(
         "load_balancer": KindSpec(outputs=_ALWAYS | {"address", "public_ip"}),
         "dns": KindSpec(replace_on=frozenset({"type"}), outputs=_ALWAYS | {"name"}),
     },
+    late_seconds=0.0,
+    late_source="folders and files are written by the calling process itself",
 )
 
 
