@@ -23,6 +23,8 @@ REMOTE_PREFIX = f"{SHARED}/ledger"
 LOCAL = f"{OWN}/ledger"
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
 """Seconds between attempts: full jitter below a bound that doubles."""
+LOOKS = 8
+"""How often a ref is read that is where it was before, until it counts as rewound; about six seconds in all."""
 PATIENCE = 10.0
 """Seconds a push is tried for, unless the caller says otherwise: a busy server refuses what it would take a moment later."""
 
@@ -69,7 +71,7 @@ class Chain:
         name = f"{kind}/{infra}" if infra else kind
         self.ref = f"{SHARED}/{name}"
         self._local = f"{OWN}/{name}"
-        self._incoming = f"{OWN}/incoming/{name}"
+        self.incoming = f"{OWN}/incoming/{name}"
         self._trust = trust
 
     def seen(self) -> str:
@@ -81,15 +83,21 @@ class Chain:
 
         Raises ``Stop`` when the chain was rewritten, ``GitError`` when the remote cannot be read.
         """
-        # what was seen is read first: another process of this clone may note a newer tip at any moment
-        seen = self.seen()
-        tip = self.remote.refs([self.ref]).get(self.ref, "") if known is None else known
-        if tip == seen:
-            return tip
-        if tip:
-            tip = self._fetched(tip)
-        if seen and not (tip and self.repository.contains(tip, seen)):
-            raise self._rewritten(seen, tip)
+        for look in range(1, LOOKS + 1):
+            # what was seen is read first: another process of this clone may note a newer tip at any moment
+            seen = self.seen()
+            tip = self.remote.refs([self.ref]).get(self.ref, "") if known is None else known
+            if tip == seen:
+                return tip
+            if tip:
+                tip = self._fetched(tip)
+            if not seen or (tip and self.repository.contains(tip, seen)):
+                break
+            if look == LOOKS or (tip and not self.repository.contains(seen, tip)):
+                raise self._rewritten(seen, tip)
+            # what was there before: a rewound ref, or a replica of the remote that lags behind, which will not last
+            known = None
+            self.backoff.wait(look)
         if tip and self._trust is not None:
             self._trust(tip, seen)
         if tip:
@@ -99,13 +107,13 @@ class Chain:
     def _fetched(self, tip: str) -> str:
         """Bring ``tip`` or what has followed it by now."""
         try:
-            return self.remote.fetch({self.ref: self._incoming}).get(self._incoming, "")
+            return self.remote.fetch({self.ref: self.incoming}).get(self.incoming, "")
         except GitError:
             # another process of this clone may have been at the same local ref; what counts is that the commit is here
             try:
                 return self.repository.commit(tip).oid
             except GitError:
-                return self.remote.fetch({self.ref: self._incoming}).get(self._incoming, "")
+                return self.remote.fetch({self.ref: self.incoming}).get(self.incoming, "")
 
     def _note(self, tip: str, seen: str) -> None:
         """Remember ``tip``. If another process noted something meanwhile, its note stands: it was read later than ``seen``."""
