@@ -4,7 +4,7 @@ desired  = what a commit declares            gitops.declare
 recorded = what the last runs left           gitops.ledger
 plan     = the ordered difference            planners.plan            (pure)
 gate     = may this plan run?                rules.approvals          (pure), published, budgets
-lock     = one writer per infra, in Git      gitops.ledger
+lock     = one writer per infra, in Git      gitops.ledger      (several infras: all or none, gitops.ledger.together)
 recheck  = is it still the approved plan?    planners.stale           (pure, under the lock)
 run      = effects, each behind an intent    executors.runner
 record   = state, results, audit: one commit per transition on the ledger
@@ -22,9 +22,12 @@ from gitops.wiring import Workspace, invalid
 from planners.steps import Notice, Options, Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
     from executors.ports import Outcome
     from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
+    from gitops.ledger.together import Together
     from gitops.ledger.view import View
     from planners.model import Observed
     from planners.problems import Problem
@@ -34,6 +37,7 @@ def make_plan(space: Workspace, ask: Ask) -> Planned:
     """Desired against recorded (and observed, when asked). Raises ``Stop``: invalid declarations, unreachable remote."""
     view = space.ledger(ask.infra).view(offline=ask.offline)
     ask, notices = sources.follow_pin(space, ask, view)
+    notices += sources.frozen(space, ask.infra)
     if (known := converged(space, ask, view)) is not None:
         return Planned(ask, replace(known, notices=notices), view, None)
     return plan_from(space, ask, view, space.load(ask.infra, ask.treeish), notices)
@@ -80,18 +84,37 @@ def converged(space: Workspace, ask: Ask, view: View) -> Plan | None:
     return read_plan(marker.plan)
 
 
-def apply(space: Workspace, planned: Planned, consent: Consent, stage: Stage) -> tuple[str, Outcome]:
-    """Gate, lock, re-check, run, record. Returns the run id and how it ended. Raises ``Stop``."""
+def apply(space: Workspace, plans: Sequence[Planned], consent: Consent, stage: Stage) -> Generator[tuple[str, str, Outcome]]:
+    """Gate, lock, re-check, run, record; of several infras every one is locked and re-checked before the first runs.
+
+    Yields infra, run id and how it ended, as each ends. The rest is not begun after a failure (unless ``on_failure`` says
+    so) or when asked to stop. Raises ``Stop``.
+    """
     from gitops.gate import gate
+    from gitops.ledger.together import Wanted, together
     from gitops.runs import new_run_id
 
-    gate(space, planned, consent)
-    run_id = new_run_id(space)
-    ledger = space.ledger(planned.ask.infra)
-    with ledger.acquire(consent.kind, run_id, planned.plan.id, consent.reason, consent.lock_timeout, stage.waiting) as held:
+    for planned in plans:
+        gate(space, planned, consent)
+    wanted = {p.ask.infra: Wanted(space.ledger(p.ask.infra), new_run_id(space), p.plan.id) for p in plans}
+    locks = together([*wanted.values()], consent.kind, consent.reason, consent.lock_timeout, space.clock, stage.waiting)
+    with locks as taken:
+        checked = [ready(space, planned, taken, stage) for planned in plans]
+        for planned in checked:
+            infra, run_id = planned.ask.infra, wanted[planned.ask.infra].run
+            with taken.under(infra) as held:
+                outcome = carry_out(space, planned, held, run_id, consent, stage)
+            taken.release(infra)
+            yield infra, run_id, outcome
+            if stage.cancel.is_set() or (outcome.status != "succeeded" and stage.options.on_failure == "stop"):
+                return
+
+
+def ready(space: Workspace, planned: Planned, taken: Together, stage: Stage) -> Planned:
+    """Nothing is open, and what was planned still holds. Raises ``Stop``."""
+    with taken.under(planned.ask.infra) as held:
         settle(space, held, stage)
-        checked = recheck(space, planned, held.view())
-        return run_id, carry_out(space, checked, held, run_id, consent, stage)
+        return recheck(space, planned, held.view())
 
 
 def settle(space: Workspace, held: Held, stage: Stage) -> int:
@@ -109,9 +132,7 @@ def settle(space: Workspace, held: Held, stage: Stage) -> int:
 
 def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Stage) -> int:
     """Before planning afresh: take the lock only to settle what dead runs left. Raises ``Stop`` (locked)."""
-    with space.ledger(infra).acquire(
-        consent.kind, "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting
-    ) as held:
+    with space.ledger(infra).acquire("settle", "", "", "settle an interrupted run", consent.lock_timeout, stage.waiting) as held:
         return settle(space, held, stage)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +21,6 @@ from planners.steps import Options
 if TYPE_CHECKING:
     from executors.ports import Outcome, RunOptions
     from gitops.flow import Stage
-    from planners.steps import Plan
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +49,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--target", "targets", multiple=True, metavar="ADDRESS", help="Only this resource and what it needs (repeatable).")
 @click.option("--refresh", is_flag=True, help="Read what is really there first, and repair drift.")
 @click.option("--destroy", is_flag=True, help="Remove everything.")
-@click.option("--all", "everything", is_flag=True, help="Apply all infras, one after the other.")
+@click.option("--all", "everything", is_flag=True, help="Apply all infras: all locked first, then one after the other.")
 @run_options
 @click.pass_obj
 def apply(
@@ -73,7 +72,7 @@ def apply(
         if not everything:
             context.one_infra(sources.commit_of(context.workspace, ref or "HEAD"), "apply", otherwise="or --all")
         plans = plan_all(context, ref=ref, targets=targets, refresh=refresh, destroy=destroy)
-    return max((carry_out(context, p, **run) for p in plans), default=Exit.OK)
+    return carry_out(context, plans, **run)
 
 
 def saved(context: Context, planfile: str) -> tuple[Planned, ...]:
@@ -106,7 +105,7 @@ def deploy(context: Context, /, frozen: str, **run: Any) -> int:
     head = sources.protected_head(context.workspace)
     infra = context.one_infra(head, "deploy")
     planned = make_plan(context.workspace, Ask(infra, head, head, follow_pin=False))
-    return carry_out(context, planned, pin=False if planned.view.pin else None, kind="deploy", command="deploy", **run)
+    return carry_out(context, (planned,), pin=False if planned.view.pin else None, kind="deploy", command="deploy", **run)
 
 
 @click.command(help="Plan and apply towards an earlier snapshot or commit, and stay there.")
@@ -124,7 +123,7 @@ def rollback(context: Context, /, to_snapshot: str, to_commit: str, **run: Any) 
     commit = sources.commit_of(context.workspace, to_commit)
     pin = Pin(f"commit:{commit[:12]}", commit, run.get("reason") or "rollback")
     planned = make_plan(context.workspace, Ask(infra, commit, commit, follow_pin=False))
-    return carry_out(context, planned, pin=pin, kind="deploy", command="rollback", **run)
+    return carry_out(context, (planned,), pin=pin, kind="deploy", command="rollback", **run)
 
 
 def towards_snapshot(context: Context, command: str, version: str, **run: Any) -> int:
@@ -138,12 +137,12 @@ def towards_snapshot(context: Context, command: str, version: str, **run: Any) -
         found = snapshot(space.repository, space.remote, space.config.id, infra, version)
     pin = Pin(f"snapshot:{version}", found.source_commit, run.get("reason") or command)
     ask = Ask(infra, found.declarations, found.source_commit, follow_pin=False, frozen=version)
-    return carry_out(context, make_plan(space, ask), pin=pin, kind="deploy", command=command, **run)
+    return carry_out(context, (make_plan(space, ask),), pin=pin, kind="deploy", command=command, **run)
 
 
 def carry_out(
     context: Context,
-    planned: Planned,
+    plans: tuple[Planned, ...],
     *,
     allow_deletes: int,
     parallel: int,
@@ -157,31 +156,49 @@ def carry_out(
 ) -> int:
     """Show, gate, ask, run, report. Nothing is written before the answer is yes."""
     from gitops.gate import gate
-    from gitops.pipeline import apply as apply_plan
     from gitops.runs import run_options, unfinished
 
     space = context.workspace
-    consent = Consent(allow_deletes, planned.plan.destroy, reason or command, kind, seconds_of(lock_timeout), pin)
+    destroy = any(p.plan.destroy for p in plans)
+    consent = Consent(allow_deletes, destroy, reason or command, kind, seconds_of(lock_timeout), pin)
     options = run_options(space, parallel, on_failure, compensate)
-    if not context.check and (what := unfinished(space, planned)):
-        planned = settled(context, planned, what, consent, options)
-    show(context, (planned,))
-    if context.check or (not planned.plan.steps and pin is None):
+    if not context.check:
+        plans = tuple(settled(context, p, what, consent, options) if (what := unfinished(space, p)) else p for p in plans)
+    show(context, plans)
+    todo = [p for p in plans if p.plan.steps or pin is not None]
+    if context.check or not todo:
         return Exit.OK
-    gate(space, planned, consent)
-    context.confirm(question(planned, pin))
-    with staged(context, planned.plan, options) as stage:
-        run_id, outcome = apply_plan(space, planned, consent, stage)
-    return report(context, planned.ask.infra, run_id, outcome)
+    for planned in todo:
+        gate(space, planned, consent)
+    context.confirm(question(todo, pin))
+    return run_all(context, todo, consent, options)
+
+
+def run_all(context: Context, todo: Sequence[Planned], consent: Consent, options: RunOptions) -> int:
+    """Run and report one after the other; says what was not begun. Returns the worst exit code."""
+    from gitops.pipeline import apply as apply_plans
+
+    codes, left = [int(Exit.OK)], [p.ask.infra for p in todo]
+    with (
+        staged(context, sum(len(p.plan.steps) for p in todo), options) as stage,
+        closing(apply_plans(context.workspace, todo, consent, stage)) as ended,
+    ):
+        for infra, run_id, outcome in ended:
+            left.remove(infra)
+            codes.append(report(context, infra, run_id, outcome))
+    if left:
+        context.note(f"not begun: {', '.join(left)}")
+        codes.append(Exit.INTERRUPTED if stage.cancel.is_set() else Exit.FAILURE)
+    return max(codes)
 
 
 @contextmanager
-def staged(context: Context, plan: Plan | None, options: RunOptions) -> Iterator[Stage]:
-    """The terminal as a stage: progress shown, signals heard."""
+def staged(context: Context, total: int, options: RunOptions) -> Iterator[Stage]:
+    """The terminal as a stage: progress of ``total`` steps shown, signals heard."""
     from gitops.cli.progress import cancellation, progress
     from gitops.flow import Stage
 
-    with progress(context, plan) as shown, cancellation() as cancel:
+    with progress(context, total) as shown, cancellation() as cancel:
         yield Stage(options, shown, cancel, context.note)
 
 
@@ -190,19 +207,20 @@ def settled(context: Context, planned: Planned, what: str, consent: Consent, opt
     from gitops.pipeline import close_interrupted, recheck
 
     space, infra = context.workspace, planned.ask.infra
+    space.common.require_open(infra)
     context.confirm(f"{infra} has {what}: ask what became of its open steps and close it? ('run resume' would finish it)")
-    with staged(context, None, options) as stage:
+    with staged(context, 0, options) as stage:
         close_interrupted(space, infra, consent, stage)
     if planned.base:
         return recheck(space, planned, space.ledger(infra).view())
     return make_plan(space, planned.ask)
 
 
-def question(planned: Planned, pin: Pin | bool | None) -> str:
+def question(todo: Sequence[Planned], pin: Pin | bool | None) -> str:
     """What a person says yes to."""
-    count, infra = len(planned.plan.steps), planned.ask.infra
+    count, infras = sum(len(p.plan.steps) for p in todo), ", ".join(p.ask.infra for p in todo)
     also = "" if pin is None else f" and stay on {pin.source}" if isinstance(pin, Pin) else " and release the pin"
-    return f"Apply {'this step' if count == 1 else f'these {count} steps'} to {infra}{also}?"
+    return f"Apply {'this step' if count == 1 else f'these {count} steps'} to {infras}{also}?"
 
 
 def report(context: Context, infra: str, run_id: str, outcome: Outcome) -> int:

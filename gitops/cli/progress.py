@@ -14,7 +14,7 @@ from executors.ports import Progress
 from gitops.cli.context import Context
 
 if TYPE_CHECKING:
-    from planners.steps import Plan, Step
+    from planners.steps import Step
 
 MARKS = {"done": "ok", "failed": "FAILED", "skipped": "not started", "cancelled": "cancelled"}
 
@@ -87,9 +87,8 @@ class LiveProgress:
 
 
 @contextmanager
-def progress(context: Context, plan: Plan | None) -> Iterator[Progress]:
-    """The progress display that fits where stderr goes."""
-    total = len(plan.steps) if plan else 0
+def progress(context: Context, total: int) -> Iterator[Progress]:
+    """The progress display that fits where stderr goes, for so many steps."""
     if not sys.stderr.isatty() or context.no_color:
         yield PlainProgress(context, total)
         return

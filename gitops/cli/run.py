@@ -111,10 +111,11 @@ def run_resume(context: Context, run_id: str, lock_timeout: str, parallel: int) 
     infra, view, _ = find(context, run_id)
     resumable(view, run_id)
     space = context.workspace
+    space.common.require_open(infra)
     plan = planned_of_run(space, view, run_id).plan
     context.confirm(f"Resume run {run_id} of {infra}?")
     consent = Consent(reason="run resume", lock_timeout=seconds_of(lock_timeout))
-    with staged(context, plan, run_options(space, parallel)) as stage:
+    with staged(context, len(plan.steps), run_options(space, parallel)) as stage:
         outcome = resume_run(space, infra, run_id, consent, stage)
     return report(context, infra, run_id, outcome)
 
@@ -134,7 +135,7 @@ def run_cancel(context: Context, run_id: str, lock_timeout: str) -> int:
         context.note(f"asked the process of run {run_id} to stop; its running steps finish and are recorded")
         return Exit.OK
     consent = Consent(reason="run cancel", lock_timeout=seconds_of(lock_timeout))
-    with staged(context, None, run_options(space)) as stage:
+    with staged(context, 0, run_options(space)) as stage:
         close_interrupted(space, infra, consent, stage)
     context.note(f"run {run_id} is closed; 'provisioning apply -i {infra}' does what is left")
     return Exit.OK
