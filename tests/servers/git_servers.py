@@ -11,7 +11,8 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -70,6 +71,17 @@ def ssh_remote(sshd: Sshd, tmp_path: Path) -> Make:
     def make(name: str) -> RemoteSite:
         path = bare(tmp_path / "remotes" / f"{name}.git")
         return RemoteSite(f"ssh://{sshd.user}@127.0.0.1:{sshd.port}{path}", sshd.client("writer"), path, sshd.client("reader"))
+
+    return make
+
+
+@pytest.fixture
+def shared_ssh_remote(ssh_remote: Make, sshd: Sshd) -> Make:
+    """Over ssh, all clients through one connection: for tests that make hundreds, where agreeing on keys is most of the work."""
+
+    def make(name: str) -> RemoteSite:
+        site = ssh_remote(name)
+        return replace(site, environ={"GIT_SSH_COMMAND": f"{site.environ['GIT_SSH_COMMAND']} -o ControlPath={sshd.shared}"})
 
     return make
 
@@ -163,6 +175,7 @@ class Sshd:
             "KbdInteractiveAuthentication": "no",
             "PermitRootLogin": "prohibit-password",
             "MaxStartups": "200:30:400",  # the default drops connections from the eleventh at once on
+            "MaxSessions": "200",  # of one connection
             "AcceptEnv": "GIT_PROTOCOL",
             "SetEnv": " ".join(f"{key}={value}" for key, value in ISOLATED.items()),
         }
@@ -189,8 +202,23 @@ class Sshd:
         words = ["ssh", "-F", os.devnull, "-i", str(self.folder / key), *(word for option in options for word in ("-o", option))]
         return {"GIT_SSH_COMMAND": " ".join(words)}
 
+    @cached_property
+    def shared(self) -> str:
+        """The socket of a connection of the writer's that clients may share; opened when it is first asked for."""
+        path = str(self.folder / "shared")
+        self._master(path, "-f", "-N", "-o", "ControlMaster=yes")
+        return path
+
+    def _master(self, path: str, *options: str) -> None:
+        words = [*self.client("writer")["GIT_SSH_COMMAND"].split(), "-o", f"ControlPath={path}", *options]
+        nothing = subprocess.DEVNULL  # it goes on in the background, and would hold our pipes open
+        where = ["-p", str(self.port), f"{self.user}@127.0.0.1"]
+        subprocess.run([*words, *where], stdin=nothing, stdout=nothing, stderr=nothing, check=True)
+
     def stop(self) -> None:
         """End the daemon."""
+        if "shared" in self.__dict__:
+            self._master(self.shared, "-O", "exit")
         if self.process is not None:
             self.process.terminate()
             self.process.wait(timeout=10)
