@@ -348,7 +348,7 @@ class TestHolder:
         assert whole(bob) == 4
 
     def test_stolen_in_the_window_of_the_release(self, parties: Parties, taken: Any) -> None:  # A6, A7
-        ann, held, _, stolen = taken
+        _, held, _, stolen = taken
         parties.steal_in_the_window(LOCK, stolen)
         with pytest.raises(LeaseLost, match="was taken over by bob"):
             held.leave(failed=False)
