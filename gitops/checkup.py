@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitops import probe
 from gitops.git.remote import normalised
 from gitops.git.worktree import NEGATIVE_REFSPEC
 from gitops.stops import Stop
@@ -142,15 +140,18 @@ def _secrets(space: Workspace) -> Iterator[Check]:
 
 
 def _last_probe(space: Workspace) -> Iterator[Check]:
-    with git_stops():
-        when = probe.last(space.repository, normalised(space.remote.url))
-    days = int((space.clock.wall() - when) // 86400)
-    if not when:
-        yield Check("probe", "warning", "this clone never tried out what the remote guarantees", "provisioning doctor --remote")
-    elif days >= probe.VALID_DAYS:
-        yield Check("probe", "warning", f"the remote was last tried out {days} days ago", "provisioning doctor --remote")
+    """What was found when the remote was tried out last, by whatever clone."""
+    found, advice = space.common.view().probe(normalised(space.remote.url)), "provisioning doctor --remote"
+    days = int((space.clock.wall() - found.time) // 86400) if found else 0
+    ago = f"{days} day{'s' * (days != 1)} ago"
+    if found is None:
+        yield Check("probe", "warning", "nobody has tried out yet what the remote guarantees; the first apply does", advice)
+    elif found.broken:
+        yield Check("probe", "error", f"the remote was not fit for a ledger {ago}: not so: {', '.join(found.broken)}", advice)
+    elif not found.valid(space.clock.wall()):
+        yield Check("probe", "warning", f"the remote was last tried out {ago}; the next apply does it again", advice)
     else:
-        yield Check("probe", "ok", f"the remote was tried out {days} day{'s' * (days != 1)} ago")
+        yield Check("probe", "ok", f"the remote was tried out {ago}")
 
 
 CHECKS: Mapping[str, Callable[[Workspace], Iterator[Check]]] = {
@@ -165,11 +166,10 @@ CHECKS: Mapping[str, Callable[[Workspace], Iterator[Check]]] = {
 
 
 def _probed(space: Workspace) -> Iterator[Check]:
-    who, address = space.person(), normalised(space.remote.url)
+    """Try the remote out, and write down for everybody what was found."""
     try:
         with git_stops():
-            made = probe.probe(space.repository, space.remote, address, who, secrets.token_hex(4), space.clock)
-            probe.keep(space.repository, made, who)
+            made = space.try_remote()
     except Stop as stop:
         yield _of(stop, "remote probe")
         return
@@ -177,8 +177,13 @@ def _probed(space: Workspace) -> Iterator[Check]:
         if finding.kept:
             yield Check("remote probe", "ok", finding.what)
         elif finding.needed:
-            yield Check("remote probe", "error", f"not so: {finding.what}", "apply to no infra from this remote")
+            advice = "nothing is applied from this remote; move to one that keeps it"
+            yield Check("remote probe", "error", f"not so: {finding.what}", advice)
         else:
             yield Check("remote probe", "warning", f"not so: {finding.what}", finding.hint)
     left = f"; the empty branch {made.left} stays, as it cannot be deleted" if made.left else ""
     yield Check("remote probe", "ok", f"a push takes {made.seconds * 1000:.0f} ms{left}")
+    try:
+        space.common.record(made.record)
+    except Stop as stop:
+        yield _of(stop, "remote probe")

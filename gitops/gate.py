@@ -20,6 +20,7 @@ def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
     plan, ask = planned.plan, planned.ask
     space.person()
     require_own_remote(space)
+    space.common.require_open(plan.infra)
     if not ask.commit:
         raise Stop(Exit.USAGE, "a preview of uncommitted edits cannot be applied", "commit and push them, then apply")
     environment = strictest(space, planned)

@@ -32,6 +32,9 @@ def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
         "lock": explain_lock(view.lock),
         "pin": view.pin.source if view.pin else None,
     }
+    if notices := sources.frozen(space, infra):
+        row["lock"] += f"; {clean(notices[0].message)}"
+    row["frozen"] = clean(notices[0].message) if notices else None
     runs = view.runs()
     row["last_run"] = f"{runs[0].id} {runs[0].status}" if runs else "-"
     if infra not in sources.infra_names(space, commit):

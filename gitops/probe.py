@@ -6,7 +6,6 @@ at once one does, and what was taken is read back. What should not: that anybody
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
@@ -14,14 +13,10 @@ from threading import Thread
 from typing import Protocol
 
 from executors.ports import Clock
+from gitops.ledger.workspace_moves import ProbeRecord
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
-from planners.canonical import Json, encode
 
 SCRATCH = "refs/heads/provisioning/probe-"
-KEPT = "refs/provisioning/probed"
-"""The last probe that this clone made."""
-VALID_DAYS = 30
-"""How long a probe is believed (DESIGN section 7)."""
 
 
 class Probed(Remote, Protocol):
@@ -52,9 +47,11 @@ class Probe:
     left: str = ""
 
     @property
-    def fit(self) -> bool:
-        """Whether a ledger may live there."""
-        return all(f.kept for f in self.findings if f.needed)
+    def record(self) -> ProbeRecord:
+        """What of it everybody is to know."""
+        missed = [f for f in self.findings if not f.kept]
+        broken, unguarded = (tuple(f.what for f in missed if f.needed is needed) for needed in (True, False))
+        return ProbeRecord(self.remote, self.time, broken, unguarded, round(self.seconds * 1000))
 
 
 class Scratch:
@@ -166,23 +163,3 @@ def _protected(scratch: Scratch) -> Iterator[Finding]:
     yield Finding("a branch cannot be deleted", not gone, needed=False, hint=advice)
     if there := scratch.at.get(scratch.other):
         scratch.overwrites(there, ZERO, scratch.other)
-
-
-# --- the last one ----------------------------------------------------------------------------------------
-
-
-def keep(repository: Repository, made: Probe, who: Person) -> None:
-    """Remember a probe in this clone. (The entry on ``provisioning/audit`` that others see comes with that branch.)"""
-    document: Json = {"remote": made.remote, "time": made.time, "fit": made.fit}
-    oid = repository.write("", {"probe.json": encode(document)}, "Probe of the remote\n", replace(who, time=made.time))
-    repository.set_ref(KEPT, oid)
-
-
-def last(repository: Repository, address: str) -> int:
-    """When ``address`` was last found fit by this clone, in Unix seconds; 0 for never."""
-    commit = repository.local(KEPT).get(KEPT)
-    entry = repository.entries(commit).get("probe.json") if commit else None
-    if entry is None:
-        return 0
-    found = json.loads(repository.blobs([entry.oid])[entry.oid])
-    return int(found["time"]) if found["remote"] == address and found["fit"] else 0

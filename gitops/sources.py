@@ -170,6 +170,15 @@ def follow_pin(space: Workspace, ask: Ask, view: View) -> tuple[Ask, tuple[Notic
     return pinned, (Notice("pinned", text),)
 
 
+def frozen(space: Workspace, infra: str) -> tuple[Notice, ...]:
+    """What keeps the infra from being changed now, as far as it was seen with the last look at its ledger."""
+    try:
+        found = space.common.standing(infra)
+    except Stop as stop:
+        return (Notice("frozen", f"whether {infra} is frozen cannot be told, so nothing is applied: {stop.message}"),)
+    return (Notice("frozen", found.text, f"'{found.thaw}'"),) if found else ()
+
+
 def frozen_version(pin: Pin | bool | None) -> str:
     """The version of the snapshot that a pin names, "" for none."""
     kind, _, version = pin.source.partition(":") if isinstance(pin, Pin) else ("", "", "")

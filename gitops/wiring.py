@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from gitops.git.remote import GitRemote
     from gitops.ledger.holder import Actor
     from gitops.ledger.ledger import Ledger
+    from gitops.ledger.workspace_chain import WorkspaceChain
     from gitops.ports import Person
+    from gitops.probe import Probe
     from gitops.schema.workspace import WorkspaceConfig
     from planners.catalog import ProviderSpec
     from planners.model import Recorded
@@ -175,8 +177,35 @@ class Workspace:
                 normalised(self.remote.url),
                 self.draw,
                 self.nonce,
+                common=self.common,
             )
         return self._ledgers[infra]
+
+    @cached_property
+    def common(self) -> WorkspaceChain:
+        """What belongs to no infra: freezes, and what the remote was found to guarantee."""
+        from gitops.git.remote import normalised
+        from gitops.ledger.workspace_chain import WorkspaceChain
+
+        return WorkspaceChain(
+            self.repository,
+            self.remote,
+            self.config.id,
+            normalised(self.remote.url),
+            self.clock,
+            self.actor,
+            lambda: self.try_remote().record,
+            self.draw,
+            self.nonce,
+        )
+
+    def try_remote(self) -> Probe:
+        """Find out what the remote guarantees, by a dozen pushes to scratch branches. Raises ``GitError``, ``Stop``."""
+        from gitops.git.remote import normalised
+        from gitops.probe import probe
+
+        address = normalised(self.remote.url)
+        return probe(self.repository, self.remote, address, self.person(), self.nonce()[:8], self.clock)
 
     def ledger_tip(self, infra: str, offline: bool) -> str:
         """The newest commit of a ledger; as last seen when ``offline`` or in a bare clone. Raises ``Stop`` (not found)."""

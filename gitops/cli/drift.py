@@ -14,6 +14,7 @@ from gitops.stops import Exit
 def drift(context: Context, detailed_exitcode: bool) -> int:
     """One row per resource that differs."""
     from gitops.inspect import drifted
+    from gitops.sources import frozen
 
     rows = [("ADDRESS", "INFRA", "FOUND", "DETAIL")]
     documents = []
@@ -21,6 +22,8 @@ def drift(context: Context, detailed_exitcode: bool) -> int:
         for found in drifted(context.workspace, infra):
             rows.append((found.address, infra, str(found.presence), found.detail))
             documents.append({"address": found.address, "infra": infra, "found": str(found.presence), "detail": found.detail})
+        for notice in frozen(context.workspace, infra):
+            context.note(notice.message)
     context.emit({"drift": documents}, "no drift: everything recorded is as it was left", rows if documents else ())
     if documents and context.out == "text":
         context.note("repair it: provisioning apply --refresh")

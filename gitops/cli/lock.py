@@ -6,12 +6,18 @@ import click
 
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
+from gitops.cli.freeze import freeze, freezes, thaw
 from gitops.stops import Exit, Stop
 
 
-@click.group(help="Locks: list, show, acquire, release, break.")
+@click.group(help="Locks: list, show, acquire, release, break; freeze, thaw, freezes.")
 def lock() -> None:
     """One lock per infra, kept in its ledger."""
+
+
+lock.add_command(freeze)
+lock.add_command(thaw)
+lock.add_command(freezes)
 
 
 @lock.command("list", help="All infras and who holds them.")

@@ -19,7 +19,7 @@ from gitops.stops import Exit, Stop
 if TYPE_CHECKING:
     from executors.ports import Clock
     from gitops.ledger.holder import Actor
-    from gitops.ledger.workspace_moves import Act, Freeze, Head, Probe
+    from gitops.ledger.workspace_moves import Act, Freeze, Head, ProbeRecord
     from gitops.ports import Remote, Repository
 
 KIND = "audit"
@@ -58,11 +58,21 @@ class WorkspaceView(Files):
         standing = (f for f in self.freezes if f.infra in ("", infra) and f.expires > wall)
         return min(standing, key=lambda f: f.infra, default=None)
 
-    def probe(self, remote: str) -> Probe | None:
+    def probe(self, remote: str) -> ProbeRecord | None:
         """What was found at a remote (its normalised address), however long ago."""
-        from gitops.ledger.workspace_moves import Probe, probe_of
+        from gitops.ledger.workspace_moves import ProbeRecord, probe_of
 
-        return self._file(Probe(remote, 0).path, probe_of) if "probes" in self._root else None
+        path = ProbeRecord(remote, 0).path
+        entry = self._below("probes").get(path.partition("/")[2])
+        return self._read({path: entry}, probe_of)[path] if entry else None
+
+    def holds(self, act: Act) -> bool:
+        """Whether what ``act`` would write is there already, to the letter."""
+        from gitops.ledger.workspace_moves import MOVES, READERS
+
+        move, value = MOVES[act.move], act.value
+        entry = self._below(move.part).get(value.path.partition("/")[2]) if value and move.leaves else None
+        return bool(entry and value and self._read({value.path: entry}, READERS[move.part])[value.path] == value)
 
     def entries(self, first: int = 1, last: int = 0) -> Iterable[Entry]:
         """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted."""
@@ -80,7 +90,7 @@ class WorkspaceChain:
         address: str,
         clock: Clock,
         actor: Actor,
-        try_remote: Callable[[], Probe],
+        try_remote: Callable[[], ProbeRecord],
         draw: Callable[[], float] = draw,
         nonce: Callable[[], str] = fresh_nonce,
         sign: bool = False,
@@ -165,7 +175,7 @@ class WorkspaceChain:
         if found is None or kind in CHANGES_NOTHING:
             return
         hint = f"wait for it, or ask them to '{found.thaw}' (anybody can, with --reason TEXT)"
-        raise Stop(Exit.LOCKED, f"nothing is changed in '{infra}': {found.text}", hint)
+        raise Stop(Exit.LOCKED, found.text, hint)
 
     def admit(self, infra: str, kind: str) -> None:
         """Whether the lock of ``infra`` may be taken now, by what was seen last; a remote that nobody tried out within 30 days is
@@ -173,21 +183,30 @@ class WorkspaceChain:
         self.require_open(infra, kind)
         found = self.last().probe(self._address)
         if found is None or not found.valid(self._clock.wall()):
-            found = self.probe()
+            found = self._tried()
         if found.broken:
             message = f"{found.remote} is not fit for a ledger, two could write at once; not so: {', '.join(found.broken)}"
             raise Stop(Exit.FAILURE, message, "move to a remote that is, or mend it and run 'provisioning doctor --remote'")
 
-    # --- moves -------------------------------------------------------------------------------------------
-
-    def probe(self) -> Probe:
-        """Try the remote out and write down what was found. Raises ``Stop``."""
-        from gitops.ledger.workspace_moves import Act
-
+    def _tried(self) -> ProbeRecord:
+        """Try the remote out, and write down what was found; where that is not possible, what was found still counts."""
         try:
             made = self._try_remote()
         except GitError as error:
             raise stop_of(error) from error
+        try:
+            return self.record(made)
+        except Stop:
+            if made.broken:
+                return made
+            raise
+
+    # --- moves -------------------------------------------------------------------------------------------
+
+    def record(self, made: ProbeRecord) -> ProbeRecord:
+        """Write down what the remote was found to guarantee; returns it. Raises ``Stop``."""
+        from gitops.ledger.workspace_moves import Act
+
         self._make(lambda _view, _wall: Act("probe", made))
         return made
 
@@ -238,6 +257,8 @@ class WorkspaceChain:
         for attempt in range(1, ROUNDS + 1):
             view, wall = self.view(), int(self._clock.wall())
             made = act(view, wall)
+            if view.holds(made):
+                return made  # another said the very same in this second, and a move has to change something
             try:
                 parent, head = (view.tip, view.head) if view.tip else self._begin(wall)
                 new, _ = self._commit(parent, head, made, infra, wall)

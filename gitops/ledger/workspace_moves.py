@@ -80,7 +80,7 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeRecord:
     """What was found at ``remote`` (its normalised address). ``broken``: promises a ledger relies on and the remote does not
     keep; ``unguarded``: what it lets anybody do to a ledger; ``milliseconds``: median of a push."""
 
@@ -100,7 +100,7 @@ class Probe:
         return abs(wall - self.time) < PROBE_VALID
 
 
-Kept: TypeAlias = Freeze | Probe
+Kept: TypeAlias = Freeze | ProbeRecord
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -126,9 +126,9 @@ def freeze_of(document: Any) -> Freeze:
     return of_document(Freeze, document)
 
 
-def probe_of(document: Any) -> Probe:
+def probe_of(document: Any) -> ProbeRecord:
     """Raises ``Malformed``."""
-    return of_document(Probe, document, broken=_texts, unguarded=_texts)
+    return of_document(ProbeRecord, document, broken=_texts, unguarded=_texts)
 
 
 # --- the moves -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from gitops.checkup import Check, checks, git, python
+from gitops.ledger.workspace_moves import DAY, ProbeRecord
+from gitops.wiring import open_workspace
 
 WORKSPACE = "format: 1\nid: 0123456789abcdef\nname: test\nremote: {}\n"
 
@@ -50,9 +53,8 @@ def test_when_all_is_well_there_is_only_one_thing_to_do(desk: Desk) -> None:
     found = desk.found()
     assert [name for name, check in found.items() if check.level != "ok"] == ["probe"]
     assert [*found] == ["python", "git", "repository", "identity", "signing key", "workspace.yaml", "remote", "probe"]
-    assert found["probe"] == Check(
-        "probe", "warning", "this clone never tried out what the remote guarantees", "provisioning doctor --remote"
-    )
+    untried = "nobody has tried out yet what the remote guarantees; the first apply does"
+    assert found["probe"] == Check("probe", "warning", untried, "provisioning doctor --remote")
     assert found["workspace.yaml"].finding == "test, id 0123456789abcdef, format 1"
     assert found["repository"].finding == str(desk.folder)
 
@@ -66,13 +68,30 @@ def test_a_probe_is_told_and_remembered(desk: Desk) -> None:
     ]
     assert told[-1].finding.startswith("a push takes ")
     assert desk.found()["probe"] == Check("probe", "ok", "the remote was tried out 0 days ago")
-    assert desk.person.git(desk.remote, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    refs = desk.person.git(desk.remote, "for-each-ref", "--format=%(refname)").splitlines()
+    assert refs == ["refs/heads/main", "refs/heads/provisioning/audit"]
 
 
-def test_an_old_probe_is_no_longer_believed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_clone_knows_of_a_probe_and_none_believes_it_for_ever(desk: Desk, tmp_path: Path) -> None:
+    recorded(desk, ProbeRecord(str(desk.remote), int(time.time()) - 40 * DAY))
+    desk.person.git(tmp_path, "clone", "--quiet", str(desk.remote), "clone")
+    desk.folder = tmp_path / "clone"
+    assert desk.found()["probe"].finding == "the remote was last tried out 40 days ago; the next apply does it again"
     desk.found(probing=True)
-    monkeypatch.setattr("gitops.probe.VALID_DAYS", 0)
-    assert desk.found()["probe"].finding == "the remote was last tried out 0 days ago"
+    assert desk.found()["probe"].finding == "the remote was tried out 0 days ago"
+
+
+def test_a_remote_that_was_found_unfit_is_told(desk: Desk) -> None:
+    recorded(desk, ProbeRecord(str(desk.remote), int(time.time()), ("a branch moves only from where it is",)))
+    check = desk.found()["probe"]
+    assert (check.level, check.hint) == ("error", "provisioning doctor --remote")
+    assert check.finding == "the remote was not fit for a ledger 0 days ago: not so: a branch moves only from where it is"
+
+
+def recorded(desk: Desk, made: ProbeRecord) -> None:
+    space = open_workspace(desk.folder, desk.environ)
+    space.common.record(made)
+    space.close()
 
 
 def test_a_remote_that_may_not_be_written_is_told(desk: Desk) -> None:

@@ -12,8 +12,9 @@ from executors.clocks import FakeClock, SystemClock
 from gitops.git.local import open_repository
 from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer
 from gitops.git.remote import GitRemote
+from gitops.ledger.workspace_moves import ProbeRecord
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
-from gitops.probe import Probe, keep, last, probe
+from gitops.probe import Probe, probe
 
 WHO = Person("Ann", "ann@example.org")
 NEEDED = (
@@ -99,7 +100,7 @@ def test_a_good_remote_keeps_every_promise_and_is_left_clean() -> None:
     made, remote = tried()
     assert [f.what for f in made.findings if f.needed] == [*NEEDED]
     assert broken(made) == {*GUARDS}
-    assert (made.fit, made.left, made.time, made.remote) == (True, "", 1_800_000_000, "memory/shared")
+    assert (made.record.broken, made.left, made.time, made.remote) == ((), "", 1_800_000_000, "memory/shared")
     assert remote.server.refs == {}
 
 
@@ -122,7 +123,7 @@ def test_a_guarded_remote_keeps_an_empty_branch() -> None:
 def test_a_promise_that_is_not_kept_is_found(kind: type[Trial], missed: set[str]) -> None:
     made, _ = tried(kind)
     assert missed <= broken(made)
-    assert not made.fit
+    assert missed <= {*made.record.broken}
 
 
 def test_what_a_torn_push_left_is_cleaned_up() -> None:
@@ -138,16 +139,10 @@ def test_a_remote_that_takes_no_push_of_ours_is_not_judged() -> None:
         probe(repository, Trial(repository, server), "x", WHO, "nonce", FakeClock())
 
 
-def test_the_last_good_probe_of_this_remote_is_remembered() -> None:
-    repository, _ = MemoryServer().clone()
-    made, _ = tried()
-    bad, _ = tried(Careless)
-    assert last(repository, "memory/shared") == 0
-    keep(repository, made, WHO)
-    assert last(repository, "memory/shared") == 1_800_000_000
-    assert last(repository, "elsewhere") == 0
-    keep(repository, bad, WHO)
-    assert last(repository, "memory/shared") == 0
+def test_what_everybody_is_to_know_of_it() -> None:
+    made, _ = tried(Torn)
+    assert made.record == ProbeRecord("memory/shared", 1_800_000_000, (NEEDED[3],), GUARDS, 0)
+    assert tried(guarded=True)[0].record.unguarded == ()
 
 
 @pytest.mark.parametrize("guarded", [False, True])
@@ -171,6 +166,6 @@ def real(site: Any, ann: Any, tmp_path: Path, guarded: bool) -> None:
     with open_repository(folder, {**ann.environ, **site.environ}) as repository:
         made = probe(repository, GitRemote(repository.git, site.url), "x", WHO, "nonce", SystemClock())
     assert broken(made) == (set() if guarded else {*GUARDS})
-    assert made.fit
+    assert made.record.broken == ()
     left = ann.git(site.path, "for-each-ref", "--format=%(refname:short)")
     assert left == made.left == ("provisioning/probe-nonce" if guarded else "")
