@@ -21,12 +21,14 @@ from gitops.ledger.chain import Backoff, Chain, LostRaceError
 from gitops.ports import Commit, GitError, Person, Remote, Repository
 from gitops.schema.workspace import Identity, WorkspaceConfig
 from gitops.stops import Exit, Stop
-from planners.canonical import encode
+from planners.canonical import digest, encode
 from planners.steps import Plan
 from rules.approvals import needed
 from rules.model import VALID_SECONDS, Approval, Decision
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""Of a record; the last is what is written. From 2 on the commit's own text, which is what is signed, holds the record's
+digest: Git itself binds it by SHA-1 alone."""
 FILE = "approval.json"
 KIND = "approvals"
 KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,3})(?: [^\n]*)?\Z")
@@ -96,7 +98,7 @@ def record(
     """
     now = int(clock.wall())
     document = {
-        "format": FORMAT,
+        "format": FORMATS[-1],
         "workspace": config.id,
         "infra": plan.infra,
         "plan": plan.id,
@@ -194,7 +196,7 @@ def _record(repository: Repository, commit: Commit) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     keys = ("workspace", "infra", "plan", "decision", "principal", "team", "reason")
-    whole = isinstance(found, dict) and found.get("format") == FORMAT
+    whole = isinstance(found, dict) and found.get("format") in FORMATS
     if not whole or not all(isinstance(found.get(k), str) for k in keys):
         return None
     if not all(isinstance(found.get(k), int) for k in ("time", "valid_until")) or found["decision"] not in (*Decision,):
@@ -213,6 +215,8 @@ def _checked(
         return f"{record['decision']} by '{record['principal']}' is signed by no key of an identity in workspace.yaml"
     if record["principal"] != identity.name:
         return f"{record['decision']} says '{record['principal']}' and is signed by '{identity.name}'"
+    if record["format"] > 1 and digest_line(record) not in commit.message.splitlines():
+        return f"{record['decision']} by '{record['principal']}' is not the record that its commit was signed for"
     if (record["workspace"], record["infra"]) != (config.id, infra):
         return f"{record['decision']} by '{identity.name}' is for another infra or workspace"
     teams = identity.teams if not record["team"] else (record["team"],) if record["team"] in identity.teams else ()
@@ -267,7 +271,12 @@ def _message(document: Mapping[str, Any]) -> str:
     lines += [document["reason"], ""] if document["reason"] else []
     lines += [f"Provisioning-Plan: {document['plan']}", f"Provisioning-Infra: {document['infra']}"]
     lines += [f"Provisioning-Source-Commit: {document['source_commit']}"] if document["source_commit"] else []
-    return "\n".join([*lines, f"Provisioning-Actor: {document['principal']}", ""])
+    return "\n".join([*lines, f"Provisioning-Actor: {document['principal']}", digest_line(document), ""])
+
+
+def digest_line(document: Mapping[str, Any]) -> str:
+    """What the signed text says of the record."""
+    return f"Provisioning-Approval: {digest('approval', document)}"
 
 
 # --- identities ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ A tag ``frozen/<infra>/<version>`` names a commit without parents that holds ``.
     extensions/     the extensions it is made of
     evaluated/      what came of it: <kind>/<name>.json, canonical; references and secrets as they are written
     lockfile        digests of extensions and secrets, versions of providers and evaluators
-    manifest.json   whose, of which commit, when, by whom; SHA-256 of every file and of each part
+    manifest.json   whose, of which commit, when, by whom; digest of every file and of each part
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from gitops.approval import signer
@@ -24,7 +23,7 @@ from gitops.declare.layout import SHARED
 from gitops.declare.source import EVALUATOR, inputs_digest
 from gitops.ports import ZERO, Entry, Person, Pushed, RefUpdate, Remote, Repository
 from gitops.stops import Exit, Stop
-from planners.canonical import Json, digest, encode
+from planners.canonical import Json, digest, digest_bytes, encode
 from planners.digests import lifecycle_value
 from planners.document import edge
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from gitops.schema.workspace import Identity
     from planners.model import Resource
 
-FORMAT = 1
+FORMAT = 2
 TAGS = "refs/tags/frozen"
 SEEN = "refs/provisioning/frozen"
 """What this clone saw: people's own commands move tags, these refs they leave alone."""
@@ -199,10 +198,10 @@ def _resource(resource: Resource) -> dict[str, Json]:
 
 
 def _files(repository: Repository, commit: str, root: str) -> dict[str, list[str]]:
-    """Path below the version -> [mode, SHA-256], of everything but the manifest."""
+    """Path below the version -> [mode, digest], of everything but the manifest."""
     entries = repository.entries(commit, root, recursive=True)
     contents = repository.blobs({e.oid for e in entries.values() if _is_file(e)})
-    hashes = {oid: sha256(content).hexdigest() for oid, content in contents.items()}
+    hashes = {oid: digest_bytes("file", content) for oid, content in contents.items()}
     # a link to another repository has no content here; the declaration that holds one is refused when it is loaded
     return {path: [e.mode, hashes.get(e.oid, e.oid)] for path, e in entries.items() if path != MANIFEST}
 
@@ -263,9 +262,10 @@ def _read(repository: Repository, ref: str, commit: str, workspace: str) -> Snap
     root = f".frozen/{version}"
     entries = repository.entries(commit, root)
     document = _manifest(repository, entries)
-    if isinstance(document.get("format"), int) and document["format"] > FORMAT:
-        message = f"snapshot '{version}' of '{infra}' has a newer format than this version reads"
-        raise Stop(Exit.INVALID, message, "install a newer provisioning")
+    if type(written := document.get("format")) is int and written != FORMAT:
+        message = f"snapshot '{version}' of '{infra}' has format {written} and this version reads {FORMAT}"
+        advice = "install a newer provisioning" if written > FORMAT else "freeze its commit once more, under another name"
+        raise Stop(Exit.INVALID, message, advice)
     try:
         fields = {f: document[f] for f in ("workspace", "environment", "source_commit", "created", "by")}
         found = Snapshot(**fields, infra=document["infra"], version=document["version"], parts={**document["parts"]})

@@ -1,4 +1,4 @@
-"""The one canonical encoding of values, and the digests made of it.
+"""The one canonical encoding of values, and the one way in which this program hashes: docs/encoding.md has the bytes.
 
 Sorted keys, no insignificant space, UTF-8, one trailing newline: the same value always gives the
 same bytes, hence the same Git blob id (DESIGN section 4).
@@ -35,10 +35,13 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 def digest(domain: str, value: Json) -> str:
-    """SHA-256 in hex over ``value``, separated by ``domain`` so that no two uses can be confused.
+    """SHA-256 in hex over ``value``, separated by ``domain`` so that no two uses can be confused."""
+    return digest_bytes(domain, encode(value))
+
+
+def digest_bytes(domain: str, body: bytes) -> str:
+    """The same over bytes that are no value, such as a file.
 
     Layout: ``provisioning/<domain>/v1`` NUL, length of the body in ASCII decimal, NUL, body.
     """
-    body = encode(value)
-    head = f"provisioning/{domain}/v1".encode()
-    return sha256(head + b"\0" + str(len(body)).encode() + b"\0" + body).hexdigest()
+    return sha256(b"provisioning/%b/v1\0%d\0%b" % (domain.encode(), len(body), body)).hexdigest()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from executors.ports import Broken, Machine
 from executors.taskservs import checks, manifest
 from executors.taskservs.manifest import Health, Manifest
 from executors.taskservs.rendering import Renderer
-from planners.canonical import Json, digest
+from planners.canonical import Json, digest, digest_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,8 @@ def _below_root(target: str) -> str:
 
 
 def content_digest(content: bytes) -> str:
-    """SHA-256 in hex."""
-    return sha256(content).hexdigest()
+    """Of one file."""
+    return digest_bytes("file", content)
 
 
 def file_digest(content: bytes, mode: int) -> str:

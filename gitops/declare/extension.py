@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from gitops.declare.documents import Document, empty
 from gitops.declare.parsing import parse_all
 from gitops.declare.source import Source
 from gitops.ports import Entry
-from planners.canonical import Json
+from planners.canonical import Json, digest
 from planners.catalog import Requirement, TaskservSpec
 from planners.problems import Problem, Where
 
@@ -76,9 +75,8 @@ def _extension(source: Source, name: str, files: Mapping[str, Entry]) -> Extensi
 
 
 def _digest(files: Mapping[str, Entry]) -> str:
-    """SHA-256 over path, blob id and mode of every file."""
-    lines = (f"{path}\0{entry.oid}\0{entry.mode}\n" for path, entry in sorted(files.items()))
-    return sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    """Digest over path, mode and blob id of every file."""
+    return digest("extension", {path: [entry.mode, entry.oid] for path, entry in files.items()})
 
 
 def _schema(source: Source, path: str) -> Mapping[str, Any] | tuple[Problem, ...] | None:

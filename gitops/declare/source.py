@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from gitops.declare.layout import (
     DECLARATIONS,
@@ -25,6 +24,7 @@ from gitops.declare.layout import (
 )
 from gitops.limits import FILE_BYTES, TOTAL_BYTES
 from gitops.ports import Entry, Objects
+from planners.canonical import digest
 from planners.problems import Problem, Where
 from planners.suggest import hint
 
@@ -66,17 +66,17 @@ class _Found:
 
 
 def inputs_digest(objects: Objects, treeish: str, infra: str) -> str:
-    """SHA-256 of everything that ``infra``'s desired state is made of, by the ids of trees: no file is read.
+    """Digest of everything that ``infra``'s desired state is made of, by the ids of trees: no file is read.
 
     Policies and rules are not in it. Raises ``GitError(missing)`` when the commit is not there.
     """
     top = objects.entries(treeish)
-    parts = [EVALUATOR, infra]
     names = (".gitattributes", "workspace.yaml", *SHARED)
-    parts.extend(f"{name} {top[name].mode} {top[name].oid}" if name in top else f"{name} -" for name in names)
+    parts = {name: [top[name].mode, top[name].oid] for name in names if name in top}
     own = objects.entries(treeish, "infra").get(infra)
-    parts.append(f"{own.mode} {own.oid}" if own else "-")
-    return sha256("\n".join(parts).encode()).hexdigest()
+    return digest(
+        "inputs", {"evaluator": EVALUATOR, "infra": infra, "own": [own.mode, own.oid] if own else None, "shared": parts}
+    )
 
 
 def infras(objects: Objects, treeish: str) -> tuple[str, ...]:

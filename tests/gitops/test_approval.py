@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from executors.clocks import FakeClock
-from gitops.approval import FILE, authors, read, record
+from gitops.approval import FILE, authors, digest_line, read, record
 from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer
 from gitops.git.objects import object_id
 from gitops.git.remote import GitRemote
@@ -78,11 +78,16 @@ def test_the_commit_says_it_to_people_too(office: Office) -> None:
     commit = repository.commit(said.commit)
     assert commit.message == (
         f"approve plan aaaaaaaaaaaa of shop\n\nlooks good\n\nProvisioning-Plan: {'a' * 64}\nProvisioning-Infra: shop\n"
-        f"Provisioning-Source-Commit: {'c' * 40}\nProvisioning-Actor: Ann Example\n"
+        f"Provisioning-Source-Commit: {'c' * 40}\nProvisioning-Actor: Ann Example\n{digest_line(record_of(repository, said))}\n"
     )
     assert commit.signed
+    assert record_of(repository, said)["count"] == 1
+
+
+def record_of(repository: MemoryRepository, said: Any) -> dict[str, Any]:
     (entry,) = repository.entries(said.commit).values()
-    assert json.loads(repository.blobs([entry.oid])[entry.oid])["count"] == 1
+    found: dict[str, Any] = json.loads(repository.blobs([entry.oid])[entry.oid])
+    return found
 
 
 def test_words_stand_in_the_order_they_were_said(office: Office) -> None:
@@ -160,7 +165,8 @@ def document(**more: Any) -> dict[str, Any]:
         ("bob", {FILE: document(principal="Ann Example")}, True, "approve says 'Ann Example' and is signed by 'bob'"),
         ("bob", {FILE: document(infra="forum")}, True, "approve by 'bob' is for another infra or workspace"),
         ("bob", {FILE: document(workspace="other")}, True, "approve by 'bob' is for another infra or workspace"),
-        ("bob", {FILE: document(format=2)}, True, "not a record that this version reads"),
+        ("bob", {FILE: document(format=3)}, True, "not a record that this version reads"),
+        ("bob", {FILE: document(format=2)}, True, "approve by 'bob' is not the record that its commit was signed for"),
         ("bob", {FILE: document(time="now")}, True, "not a record that this version reads"),
         ("bob", {FILE: document(decision="maybe")}, True, "not a record that this version reads"),
         ("bob", {FILE: "approve"}, True, "not a record that this version reads"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +19,7 @@ from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
 from gitops.release import Snapshot, evaluates_otherwise, freeze, snapshot, snapshots, trusted, verify
 from gitops.schema.workspace import Identity
 from gitops.stops import Exit, Stop
-from planners.canonical import encode
+from planners.canonical import digest_bytes, encode
 from planners.catalog import KindSpec, ProviderSpec
 
 PROVIDERS = {
@@ -151,7 +150,7 @@ def test_the_manifest_has_the_digest_of_every_file(desk: Desk) -> None:
     made = desk.freeze(desk.commit(), "v1")
     files = json.loads(desk.text(made, "manifest.json"))["files"]
     text = WORDS["infra/shop/main.yaml"].encode()
-    assert files["declarations/infra/shop/main.yaml"] == ["100644", sha256(text).hexdigest()]
+    assert files["declarations/infra/shop/main.yaml"] == ["100644", digest_bytes("file", text)]
     assert set(made.parts) == {"declarations", "evaluated", "extensions", "lockfile"}
 
 
@@ -288,7 +287,8 @@ def tag(desk: Desk, oid: str, version: str) -> None:
     [
         ({"workspace": "another-one"}, "snapshot 'v9' of 'shop' was made in another workspace, another-one"),
         ({"infra": "forum"}, "the tag frozen/shop/v9 holds snapshot 'v9' of 'forum'"),
-        ({"format": 2}, "snapshot 'v9' of 'shop' has a newer format than this version reads"),
+        ({"format": 3}, "snapshot 'v9' of 'shop' has format 3 and this version reads 2"),
+        ({"format": 1}, "snapshot 'v9' of 'shop' has format 1 and this version reads 2"),
         ({"parts": None}, "the tag frozen/shop/v9 is no snapshot"),
     ],
 )
@@ -349,7 +349,7 @@ def test_a_manifest_that_was_brought_into_line_disagrees_with_the_rest(desk: Des
     made = desk.freeze(desk.commit(), "v1")
     data = b"settings: {provider: fake}\n"
     manifest = json.loads(desk.text(made, "manifest.json"))
-    manifest["files"]["declarations/infra/shop/main.yaml"][1] = sha256(data).hexdigest()
+    manifest["files"]["declarations/infra/shop/main.yaml"][1] = digest_bytes("file", data)
     edits = {f"{made.root}/declarations/infra/shop/main.yaml": data, f"{made.root}/manifest.json": encode(manifest)}
     assert verify(desk.repository, altered(desk, made, **edits)) == (
         "manifest.json does not agree with itself",

@@ -6,10 +6,10 @@ import json
 import secrets as chance
 import shutil
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from executors.ports import Completed
+from planners.canonical import digest
 
 
 class FakeMachine:
@@ -74,7 +74,7 @@ class FakeMachine:
 
     def port(self, name: str) -> int:
         """The same number for the same name on the same machine."""
-        return 20000 + int(sha256(f"{self._root}/{name}".encode()).hexdigest()[:3], 16)
+        return 20000 + int(digest("fake-port", [str(self._root), name])[:3], 16)
 
     def _below(self, path: str) -> Path:
         parts = [part for part in path.split("/") if part not in ("", ".", "..")]

@@ -11,14 +11,13 @@ import secrets as chance
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from executors.ports import Found, Machine, NeedsHuman, NotFound, Owner, Request, Retry
 from executors.providers.fake.machine import FakeMachine
 from executors.redact import MASK, Hidden
-from planners.canonical import Json
+from planners.canonical import Json, digest
 from planners.catalog import ProviderSpec
 from planners.model import Observation, Presence, RecordedResource, kind_of, name_of
 
@@ -117,7 +116,7 @@ class FakeProvider:
 
     def _seen(self, there: Mapping[str, Any]) -> Observation:
         address, asked = there["address"], there["declared"]
-        kind, one, two, three = kind_of(address), *sha256(there["id"].encode()).digest()[:3]
+        kind, one, two, three = kind_of(address), *bytes.fromhex(digest("fake-address", there["id"]))[:3]
         private, public = f"10.{one}.{two}.{three}", f"198.{18 + one % 2}.{two}.{three}"  # the latter for tests: RFC 2544
         outputs: dict[str, Json] = {"id": there["id"], "machine": self._machine}
         if kind == "server":

@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 
 from executors.ports import Broken, NeedsHuman, Owner, Request
 from executors.providers.local import init
 from executors.providers.local.server import remove_tree
-from planners.canonical import Json
+from planners.canonical import Json, digest
 from planners.model import RecordedResource, kind_of, name_of
 
 FORMAT = 1
@@ -251,4 +250,4 @@ def machine_identity(world: Path) -> str:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             init.write_file(str(kept), os.urandom(16).hex().encode())
         text = kept.read_text("ascii")
-    return f"{socket.gethostname()}#{sha256(f'provisioning/machine/v1 {text}'.encode()).hexdigest()[:16]}"
+    return f"{socket.gethostname()}#{digest('machine', text)[:16]}"
