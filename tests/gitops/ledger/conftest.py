@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
+from greenlet import getcurrent, greenlet
 
 from executors.clocks import FakeClock
 from executors.ports import Intent, Result
@@ -15,6 +17,8 @@ from gitops.ledger.held import Held
 from gitops.ledger.holder import Actor
 from gitops.ledger.ledger import Ledger
 from gitops.ledger.records import RunRecord
+from gitops.ledger.workspace_chain import WorkspaceChain
+from gitops.ledger.workspace_moves import ProbeRecord
 from gitops.ports import Person
 from gitops.schema.workspace import LedgerConfig
 from planners.model import RecordedResource
@@ -44,6 +48,49 @@ class Living:
         return self.alive.get(pid, "")
 
 
+class Turns:
+    """Several flows of control in one thread: each goes on until it pauses, and chance says which of those that are due is next.
+
+    ``pause`` is called at each sleep of ``clock``, and before each push where ``world.server.before`` is set to ``between``.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed)  # noqa: S311  # a seed that replays, no secret
+        self.clock = Turning(self)
+        self._main = getcurrent()
+        self._waiting: list[tuple[float, greenlet]] = []
+
+    def pause(self, seconds: float = 0.0) -> None:
+        """Let others go on for so long at least."""
+        self._waiting.append((self.clock.monotonic() + seconds, getcurrent()))
+        self._main.switch()
+
+    def between(self, updates: object) -> None:
+        """A hook of the server."""
+        self.pause()
+
+    def run(self, *flows: Callable[[], None]) -> None:
+        """All of them to their ends; what one raises is raised here."""
+        self._waiting += [(0.0, greenlet(flow)) for flow in flows]
+        while self._waiting:
+            first = min(due for due, _ in self._waiting)
+            turn = self.chance.choice([one for one in self._waiting if one[0] <= first])
+            self._waiting.remove(turn)
+            self.clock.advance(max(0.0, first - self.clock.monotonic()))
+            turn[1].switch()
+
+
+class Turning(Stepping):
+    """Sleeping is letting others go on."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._turns = turns
+
+    def sleep(self, seconds: float) -> None:
+        self._turns.pause(seconds)
+
+
 @dataclass
 class Site:
     """One process in one clone."""
@@ -58,6 +105,16 @@ class Site:
 
     def acquire(self, run: str = "r1", timeout: float = 0.0, kind: str = "write", reason: str = "apply", plan: str = "p1") -> Any:
         return self.ledger.acquire(kind, run, plan, reason, timeout, self.told.append)
+
+
+@dataclass
+class Quarters:
+    """One clone with its view of the workspace's chain. ``tried``: when the remote was tried out from here."""
+
+    chain: WorkspaceChain
+    repository: MemoryRepository
+    remote: MemoryRemote
+    tried: list[int]
 
 
 class World:
@@ -91,10 +148,26 @@ class World:
         given = {"workspace": "w1", "remote_name": "memory://shared", "timing": LedgerConfig(), "draw": lambda: 0.5} | more
         clock = given.pop("clock", self.clock)
         ledger = Ledger(
-            repository, counted, "dev", given["workspace"], given["timing"], clock, actor, given["remote_name"],
-            draw=given["draw"], nonce=self.nonce, sign=given.get("sign", False),
+            repository, counted, given.pop("infra", "dev"), given["workspace"], given["timing"], clock, actor,
+            given["remote_name"], draw=given["draw"], nonce=self.nonce, sign=given.get("sign", False), common=given.get("common"),
         )  # fmt: skip
         return Site(name, ledger, repository, remote, clock, processes)
+
+    def quarters(self, name: str = "ann", workspace: str = "w1", broken: tuple[str, ...] = (), clone: Any = None) -> Quarters:
+        """Somebody in a clone of their own, with the workspace's chain; ``broken``: what trying the remote out finds."""
+        repository, remote = clone or self.server.clone()
+        tried: list[int] = []
+
+        def try_remote() -> ProbeRecord:
+            tried.append(int(self.clock.wall()))
+            return ProbeRecord("memory://shared", tried[-1], broken)
+
+        actor = Actor(Person(name, f"{name}@example.org"), "host-1", 1)
+        chain = WorkspaceChain(
+            repository, Counting(remote, self), workspace, "memory://shared", self.clock, actor, try_remote,
+            draw=lambda: 0.5, nonce=self.nonce,
+        )  # fmt: skip
+        return Quarters(chain, repository, remote, tried)
 
     @property
     def tip(self) -> str:
@@ -121,6 +194,9 @@ class Counting:
         self._world.looks += 1
         return self._inner.fetch(refs)
 
+    def refetch(self, refs: Any) -> Any:
+        return self._inner.refetch(refs)
+
     def push(self, updates: Any) -> Any:
         self._world.pushes.append(updates[0].new)
         return self._inner.push(updates)
@@ -134,6 +210,24 @@ def world() -> World:
 @pytest.fixture
 def site(world: World) -> Site:
     return world.site()
+
+
+@pytest.fixture
+def turns() -> Callable[[World, int], Turns]:
+    """Makes the flows of a world follow from a seed."""
+
+    def make(world: World, seed: int) -> Turns:
+        made = Turns(seed)
+        world.clock, world.server.before = made.clock, made.between
+        return made
+
+    return make
+
+
+@pytest.fixture
+def new_world() -> Callable[[], World]:
+    """Makes worlds, for tests that need one for each example."""
+    return World
 
 
 @pytest.fixture
