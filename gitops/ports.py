@@ -153,6 +153,9 @@ class Remote(Protocol):
     def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
         """Bring remote refs (key) into local refs (value), objects included. Missing remote refs are left out of the answer."""
 
+    def refetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
+        """As ``fetch``, with every object anew, whatever this clone believes to have."""
+
     def push(self, updates: Sequence[RefUpdate]) -> Pushed:
         """All or nothing, each ref compared with its ``old``. Raises ``GitError(denied)`` when writing is not allowed, and
         for an update that ``check_updates`` refuses."""

@@ -84,9 +84,15 @@ def audit_verify(context: Context, offline: bool) -> int:
         bad += len(findings)
         verdict = "verified" if not findings else f"{len(findings)} findings"
         lines.append(f"{infra}: {count} transitions, {verdict}")
-        lines += [f"  {f}" for f in findings] + [f"  not guaranteed: {g}" for g in off]
+        lines += [f"  {f}" for f in findings] + [f"  note: {n}" for n in checked.noted] + [f"  not guaranteed: {g}" for g in off]
         documents.append(
-            {"infra": infra, "transitions": count, "findings": [str(f) for f in findings], "not_guaranteed": list(off)}
+            {
+                "infra": infra,
+                "transitions": count,
+                "findings": [str(f) for f in findings],
+                "not_guaranteed": list(off),
+                "noted": list(checked.noted),
+            }
         )
     context.emit({"ledgers": documents}, "\n".join(lines) or "no ledger yet: nothing was ever applied")
     return Exit.FAILURE if bad else Exit.OK

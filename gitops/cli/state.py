@@ -1,4 +1,4 @@
-"""``provisioning state``: what the ledger records, and the recorded acts of importing, forgetting and moving."""
+"""``provisioning state``: what the ledger records, the acts of importing, forgetting and moving, and what mends a damaged one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gitops.cli.context import Context, as_json
 from gitops.stops import Exit, Stop
 
 
-@click.group(help="Recorded state: list, show, import, forget, move.")
+@click.group(help="Recorded state: list, show, import, forget, move, repair.")
 def state() -> None:
     """One JSON file per resource in the ledger."""
 
@@ -83,3 +83,28 @@ def state_move(context: Context, address: str, to: str, reason: str) -> None:
     infra = context.one_infra(context.head, "state move")
     context.confirm(f"Record {address} of {infra} as {to}?")
     context.note(move(context.workspace, infra, address, to, reason, context.note))
+
+
+@state.command("repair", help="Say what is wrong with a damaged ledger, and mend it.")
+@click.option(
+    "--from", "source", default="", metavar="PATH|URL|REV", help="Another clone, or a commit, that may have more of it."
+)
+@click.option("--keep", default="", metavar="ID", help="Of several lines, the one that you decide to go on from.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def state_repair(context: Context, source: str, keep: str, reason: str) -> int:
+    """Explains first; nothing is done without a yes."""
+    from gitops.mending import document, examine, mend, text
+
+    infra = context.infra or context.one_infra(context.head, "state repair")
+    found = examine(context.workspace, infra, source, keep)
+    context.emit(document(found), text(found))
+    if found.remedy is None:
+        return Exit.FAILURE if found.choices else Exit.OK
+    if context.check:
+        return Exit.OK
+    if not reason:
+        raise Stop(Exit.USAGE, "a repair is kept in the audit with its reason", "add --reason TEXT, or --check to only look")
+    context.confirm("Do that?")
+    context.note(mend(context.workspace, found, reason))
+    return Exit.OK

@@ -72,15 +72,25 @@ class GitRemote:
         known = {remote: local for remote, local in refs.items() if remote in there}
         here = self._here(known.values())
         behind = [f"+{remote}:{local}" for remote, local in known.items() if here.get(local) != there[remote]]
-        if not behind:
-            return here
-        argv = ["fetch", *QUIET, f"--upload-pack={self._program('upload-pack')}", "--end-of-options", self.url, *behind]
+        if behind:
+            self._bring(behind)
+        return self._here(known.values())
+
+    def refetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
+        """Everything anew: git sends what it believes to be missing only, and may be wrong in a damaged clone."""
+        there = self.refs(list(refs))
+        known = {remote: local for remote, local in refs.items() if remote in there}
+        if known:
+            self._bring([f"+{remote}:{local}" for remote, local in known.items()], "--refetch")
+        return self._here(known.values())
+
+    def _bring(self, specs: Sequence[str], *options: str) -> None:
+        argv = ["fetch", *QUIET, *options, f"--upload-pack={self._program('upload-pack')}", "--end-of-options", self.url, *specs]
         done = self._git.run(*argv, own=self._own, timeout=FETCH_TIMEOUT)
         if done.code != 0 and unlocked(self._git, done.err):
             done = self._git.run(*argv, own=self._own, timeout=FETCH_TIMEOUT)
         if done.code != 0:
             raise self._failure(done)
-        return self._here(known.values())
 
     def _here(self, names: Iterable[str]) -> Mapping[str, str]:
         """Local refs by full name, a tag's as that of its commit."""

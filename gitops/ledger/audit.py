@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gitops.ledger import tree
 from gitops.ledger.check import walk
+from gitops.ledger.line import cited, line
 from gitops.ledger.records import Entry
 from gitops.ledger.shape import Malformed
 from gitops.ledger.view import View
@@ -15,11 +16,13 @@ from gitops.ports import Commit, GitError, Repository
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How many transitions were looked at, what is wrong (commit, path and what), and what this cannot tell."""
+    """How many transitions were looked at, what is wrong (commit, path and what), and what this cannot tell. ``noted``: what is
+    legal and must be known all the same: a repair gave commits up."""
 
     transitions: int
     findings: tuple[str, ...]
     not_guaranteed: tuple[str, ...]
+    noted: tuple[str, ...] = ()
 
 
 def log(view: View, address: str = "", run: str = "", actor: str = "", limit: int = 0) -> tuple[Entry, ...]:
@@ -41,12 +44,22 @@ def verify(repository: Repository, tip: str, infra: str, workspace: str) -> Veri
     if not tip:
         return Verified(0, (), ())
     try:
-        commits = list(reversed(repository.history(tip)))
+        commits = line(repository, tip)[::-1]
         findings = [*_bound(repository, commits[0], infra, workspace)]
         findings += [f"{commit.oid[:12]} {fault}" for commit, fault in walk(repository, commits)]
+        noted = tuple(_noted(repository, commits))
     except GitError as error:
         return Verified(0, (f"{tip[:12]} the chain cannot be read whole: {error}",), ())
-    return Verified(len(commits), tuple(findings), tuple(open_questions(commits)))
+    return Verified(len(commits), tuple(findings), tuple(open_questions(commits)), noted)
+
+
+def _noted(repository: Repository, commits: list[Commit]) -> Iterator[str]:
+    """The repairs among ``commits``."""
+    for commit in commits:
+        if (good := cited(commit)) and commit.parents:
+            given_up = len({c.oid for parent in commit.parents for c in repository.history(parent, good)})
+            what = f"it continues {good[:12]} and gives up {given_up} commits"
+            yield f"{commit.oid[:12]} is a repair by {commit.author.name}: {what}"
 
 
 def _bound(repository: Repository, first: Commit, infra: str, workspace: str) -> Iterator[str]:

@@ -124,6 +124,9 @@ class Chain:
         what = f"{tip[:12]} does not follow from it" if tip else "it is gone from the remote"
         message = f"{self.what} {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
         hint = f"nothing is written any more; find out who did it, then restore it: git push --force origin {seen}:{self.ref}"
+        if self.kind == "ledger":
+            command = f"provisioning state repair -i {self.infra}"
+            hint = f"nothing is written any more; '{command}' says what happened and what can be done"
         return Stop(Exit.FAILURE, message, hint)
 
     def publish(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops.ledger import tree
+from gitops.ledger.line import cited, continued, here, line
 from gitops.ledger.lock import MOVES, Lock, illegal
 from gitops.ledger.records import Entry, entry_of
 from gitops.ledger.shape import Malformed
@@ -19,6 +20,8 @@ from planners.problems import Problem, Where
 FILE, FOLDER = "100644", "040000"
 ACTS = frozenset({"import", "forget", "move"})
 """A person's acts on the record, which have no intent."""
+UNDENIABLE = frozenset({"repair"})
+"""Moves that nobody makes without a word in the audit."""
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
     "intents": tree.intent_of, "state": tree.resource_of, "runs": tree.run_of, "plans": tree.map_of, "audit": entry_of,
@@ -56,13 +59,15 @@ def step_of(repository: Repository, commit: Commit, before: Lock | None) -> Step
     lock = tree.lock_of(repository.blobs([found.oid])[found.oid])
     if isinstance(lock, Problem):
         return lock
+    if lock.move == "repair" and before is not None:
+        before = reckoned(repository, before, commit.parents)
     return Step(commit, before, lock, changes(repository, commit), "intents" in root)
 
 
 def changes(repository: Repository, commit: Commit) -> Mapping[str, Changed]:
-    """Everything that ``commit`` changed against its parent, by path."""
-    parent = repository.commit(commit.parents[0]).tree if commit.parents else ""
-    pairs = dict(differences(repository, parent, commit.tree))
+    """Everything that ``commit`` changed against the one it continues, by path."""
+    former = continued(commit)
+    pairs = dict(differences(repository, repository.commit(former).tree if former else "", commit.tree))
     oids = {e.oid for pair in pairs.values() for e in pair if e is not None and e.mode == FILE}
     contents = repository.blobs(sorted(oids))
 
@@ -101,7 +106,6 @@ def faults(step: Step) -> list[str]:
     values, found = _values(step)
     entries = sorted((v for p, v in values.items() if tree.part(p) == "audit"), key=lambda e: e.seq)
     found += illegal(step.before, step.after)
-    found += _parents(step)
     found += _trailers(step)
     found += _chain(step, entries)
     found += _recover(step)
@@ -144,11 +148,6 @@ def _path_of(path: str, value: Any, written: int) -> str:
         "audit": lambda: tree.audit_path(value),
     }
     return by_part.get(tree.part(path), lambda: path)()
-
-
-def _parents(step: Step) -> list[str]:
-    count = len(step.commit.parents)
-    return [] if count == (step.before is not None) else [f"it has {count} parents"]
 
 
 def _trailers(step: Step) -> list[str]:
@@ -219,6 +218,8 @@ def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -
     gone = (p for p, c in step.changed.items() if tree.part(p) == "runs" and c.new is None)
     found += [f"{p}: removed, though a run only ever moves to its day" for p in gone if p not in runs]
     acts = {e.action for e in entries}
+    if step.after.move in UNDENIABLE and step.after.move not in acts:
+        found.append(f"{tree.LOCK}: a {step.after.move} without an audit entry that says so")
     singles = {"pin": "pin", "converged": "run", "plans": "run", "meta": "move-remote" if step.before else "create"}
     for path in step.changed:
         part = tree.part(path)
@@ -231,25 +232,57 @@ def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -
 
 def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[str]:
     """What is wrong with the newest commits of a ledger, at most ``limit``, down to but without ``stop``. Raises ``GitError``."""
-    commits = list(reversed(repository.history(tip, stop, limit)))
+    commits = line(repository, tip, stop, limit)[::-1]
     return [fault for commit, fault in walk(repository, commits)]
 
 
 def walk(repository: Repository, commits: list[Commit]) -> Iterator[tuple[Commit, str]]:
     """(commit, what is wrong with it) for a stretch of the chain, oldest first."""
-    before = _lock_at(repository, commits[0].parents[0]) if commits and commits[0].parents else None
+    first = continued(commits[0]) if commits else ""
+    before = lock_at(repository, first) if first else None
     for commit in commits:
         step = step_of(repository, commit, before)
         if isinstance(step, Problem):
             yield commit, step.message
             before = replace(before, seq=before.seq + 1) if before else None
             continue
-        for fault in faults(step):
+        for fault in (*faults(step), *strays(repository, step)):
             yield commit, fault
         before = step.after
 
 
-def _lock_at(repository: Repository, oid: str) -> Lock | None:
+def lock_at(repository: Repository, oid: str) -> Lock | None:
+    """The lock that a commit holds, ``None`` when it holds none that can be read."""
     entry = repository.entries(repository.commit(oid).tree).get(tree.LOCK)
     lock = tree.lock_of(repository.blobs([entry.oid])[entry.oid]) if entry else None
     return lock if isinstance(lock, Lock) else None
+
+
+# --- commits and the line through them -------------------------------------------------------------------
+
+
+def strays(repository: Repository, step: Step) -> list[str]:
+    """What is wrong with the parents of a commit and with what it says it continues."""
+    commit, other = step.commit, cited(step.commit)
+    if step.after.move != "repair":
+        wrong = [f"it says that it continues {other[:12]}, as only a repair does"] if other else []
+        return wrong + ([] if len(commit.parents) == (step.before is not None) else [f"it has {len(commit.parents)} parents"])
+    above = [p for p in commit.parents if other and here(repository, other) and repository.contains(p, other)]
+    if not above:
+        return ["a repair continues a transition below it"]
+    return [fault for parent in above for fault in _taken_back(repository, parent, other, alone=len(commit.parents) == 1)]
+
+
+def _taken_back(repository: Repository, parent: str, good: str, alone: bool) -> list[str]:
+    """A repair gives up what follows ``good`` on the way to ``parent``: that must not begin with a legal transition."""
+    if parent == good:
+        return ["there was nothing to repair"] if alone else []
+    first = line(repository, parent, good)[-1]
+    legal = continued(first) == good and not [*walk(repository, [first])]
+    return [f"it takes back {first.oid[:12]}, a legal transition"] if legal else []
+
+
+def reckoned(repository: Repository, kept: Lock, parents: Sequence[str]) -> Lock:
+    """``kept`` with the highest token that any of ``parents`` knows: nobody's token is ever given out twice."""
+    locks = [lock for lock in (lock_at(repository, parent) for parent in parents) if lock is not None]
+    return replace(kept, token=max([kept.token, *(lock.token for lock in locks)]))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitops.ledger.holder import Actor
     from gitops.ledger.locking import Locking
     from gitops.ledger.workspace_chain import WorkspaceChain
+    from gitops.ledger.writer import Writer
     from gitops.ports import Remote, Repository
     from gitops.schema.workspace import LedgerConfig
 
@@ -102,7 +103,8 @@ class Ledger:
         _ = View(repository, self.infra, tip).lock  # a newer format is told as that
         if wrong := faults_since(repository, tip, seen, LOOK):
             message = f"the ledger of '{self.infra}' was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
-            raise Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self.infra}' names every such change")
+            hint = f"'provisioning state repair -i {self.infra}' says what happened and what can be done"
+            raise Stop(Exit.FAILURE, message, hint)
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -138,10 +140,15 @@ class Ledger:
         self._locking.move_remote(reason)
 
     @cached_property
-    def _locking(self) -> Locking:
-        from gitops.ledger.locking import Locking
+    def writer(self) -> Writer:
+        """What makes this ledger's commits."""
         from gitops.ledger.writer import Writer
 
         clock = self._chain.backoff.clock
-        writer = Writer(self._chain, self.infra, self._meta, self._timing, clock, self._actor, self._nonce, self._sign)
-        return Locking(writer, self.view, self._admit)
+        return Writer(self._chain, self.infra, self._meta, self._timing, clock, self._actor, self._nonce, self._sign)
+
+    @cached_property
+    def _locking(self) -> Locking:
+        from gitops.ledger.locking import Locking
+
+        return Locking(self.writer, self.view, self._admit)

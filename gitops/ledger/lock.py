@@ -149,6 +149,8 @@ MOVES: Mapping[str, Move] = dict((
     _row("part", "SHARED", "SHARED FREE", "anyone", "a reader is done", 0, OWN | {"readers"}),
     _row("enqueue", "FREE HELD HOLD SHARED", "", "anyone", "lost three rounds, or still waiting", 0, frozenset({"queue"})),
     _row("dequeue", "FREE HELD HOLD SHARED", "", "anyone", "gave up waiting", 0, frozenset({"queue"})),
+    _row("repair", "FREE HELD HOLD SHARED", "FREE", "anyone", "what followed is no transition, or there are two lines of them",
+         1, OWN | {"readers"}, "audit"),
     _row("move-remote", "FREE", "FREE", "anyone", "the remote got another address", 0, frozenset(), "meta audit"),
 ))  # fmt: skip
 """The transition table. Everything that is not in it is no move of this program."""

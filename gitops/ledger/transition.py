@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from gitops.ledger.lock import FORMAT, MOVES, Lock
 from gitops.ledger.records import Entry
 from gitops.ledger.tree import LOCK, audit_path, value_bytes
 
 TRAILERS = ("Run", "Plan", "Infra", "Source-Commit", "Token", "Actor")
+CONTINUES = "Continues"
+"""The trailer of a commit that goes on from another than its first parent; see ``gitops.ledger.line``."""
+Edits: TypeAlias = Mapping[str, bytes | str | None]
+"""Path -> content, the id of a tree or blob that is there already, or ``None`` for a removal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A move about to be made. ``lock`` is the lock after it, its counters and nonce not yet set; ``entries`` unnumbered.
 
-    ``commit`` is the source commit that a run applies, "" when there is none.
+    ``commit`` is the source commit that a run applies, "" when there is none. ``continues``: the commit it goes on from, where
+    that is not its first parent, and ``others`` are further parents.
     """
 
     move: str
     lock: Lock
-    edits: Mapping[str, bytes | None] = field(default_factory=dict)
+    edits: Edits = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     commit: str = ""
     note: str = ""
+    continues: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Stamp:
     wall: int
 
 
-def compose(before: Lock, draft: Draft, stamp: Stamp) -> tuple[Lock, dict[str, bytes | None], str]:
+def compose(before: Lock, draft: Draft, stamp: Stamp) -> tuple[Lock, dict[str, bytes | str | None], str]:
     """(lock after the move, edits, commit message)."""
     row = MOVES[draft.move]
     seq = before.seq + 1
@@ -48,12 +56,13 @@ def compose(before: Lock, draft: Draft, stamp: Stamp) -> tuple[Lock, dict[str, b
         entries=before.entries, chain=before.chain,
     )  # fmt: skip
     acting = lock if lock.holder or not before.holder else before
-    edits: dict[str, bytes | None] = dict(draft.edits)
+    edits = dict(draft.edits)
     for entry in draft.entries:
         lock, numbered = _chained(lock, entry, acting, stamp)
         edits[audit_path(numbered)] = value_bytes(numbered)
     edits[LOCK] = value_bytes(lock)
     trailers = trailers_text(acting.run, acting.plan, stamp.infra, draft.commit, str(lock.token), stamp.actor)
+    trailers += f"Provisioning-{CONTINUES}: {draft.continues}\n" if draft.continues else ""
     subject = f"{stamp.infra}: {draft.move}" + (f", {draft.note}" if draft.note else "")
     return lock, edits, f"{subject}\n\n{trailers}"
 

@@ -33,7 +33,7 @@ class Writer:
         stamp = Stamp(self.infra, self.actor.name, self.actor.host, self.nonce(), int(self.clock.wall()))
         lock, edits, message = compose(before, draft, stamp)
         author = replace(self.actor.person, time=stamp.wall)
-        return self.chain.repository.write(parent, edits, message, author, self.sign), lock
+        return self.chain.repository.write(parent, edits, message, author, self.sign, draft.others), lock
 
     def begin(self) -> tuple[str, Lock]:
         """The first commit of a ledger."""

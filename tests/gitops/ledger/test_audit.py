@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gitops.ledger.audit import log, verify
+from gitops.ledger.repair import diagnose, perform
 from gitops.ports import Person
 
 if TYPE_CHECKING:
@@ -98,7 +99,6 @@ def test_a_first_commit_that_binds_nothing_is_a_finding(applied: World, site: Si
 
 def test_objects_that_are_missing_are_a_finding_and_no_traceback(applied: World, site: Site) -> None:
     del site.repository.objects[site.repository.history(applied.tip)[2].tree]
-    site.repository._entries.clear()
     findings = verify(site.repository, applied.tip, "dev", "w1").findings
     assert len(findings) == 1
     assert "the chain cannot be read whole" in findings[0]
@@ -109,3 +109,16 @@ def test_a_clone_that_saw_nothing_of_it_verifies_as_well(applied: World) -> None
     ref = "refs/heads/provisioning/ledger/dev"
     remote.fetch({ref: ref})
     assert verify(repository, repository.refs[ref], "dev", "w1").findings == ()
+
+
+def test_a_repair_is_no_finding_and_is_told(applied: World, site: Site) -> None:
+    good, writer = applied.tip, site.ledger.writer
+    junk = site.repository.write(good, {"README.md": b"hello"}, "hello", Person("bob", "b@example.org"))
+    applied.server.objects |= site.repository.objects
+    applied.server.refs[writer.chain.ref] = junk
+    found = diagnose(writer.chain, writer.meta)
+    assert found.remedy is not None
+    tip = perform(writer, found, found.remedy, "a stray push")
+    verified = verify(site.repository, tip, "dev", "w1")
+    assert verified.findings == ()
+    assert verified.noted == (f"{tip[:12]} is a repair by ann: it continues {good[:12]} and gives up 1 commits",)

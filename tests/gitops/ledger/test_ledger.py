@@ -92,7 +92,7 @@ def test_a_state_file_edited_by_hand_stops_whoever_looks_and_is_not_remembered(a
             looker.ledger.view()
     assert caught.value.code is Exit.FAILURE
     assert f"the ledger of 'dev' was changed by something else than provisioning: {tip[:12]}" in caught.value.message
-    assert "audit verify -i dev" in caught.value.hint
+    assert "state repair -i dev" in caught.value.hint
 
 
 def test_a_ledger_of_a_newer_version_is_refused_as_such(applied: World, site: Site) -> None:

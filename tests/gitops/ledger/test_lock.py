@@ -104,6 +104,7 @@ LEGAL = {
     "part": (SHARED, after(freed(SHARED, False), "part")),
     "enqueue": (HELD, after(HELD, "enqueue", queue=(Claim(BOB, "write", 11),))),
     "dequeue": (HELD, after(replace(HELD, queue=(Claim(BOB, "write", 9),)), "dequeue", queue=())),
+    "repair": (HELD, after(freed(HELD, True), "repair")),
     "move-remote": (FREE, after(FREE, "move-remote")),
 }
 

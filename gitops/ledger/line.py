@@ -1,0 +1,45 @@
+"""One line of transitions through the commits of a ledger: which earlier transition each of them continues.
+
+That is the first parent, unless the commit names another in its trailer ``Provisioning-Continues``. A ``repair`` does: a push
+only ever goes forward, so it stands on whatever it found at the remote, and continues the last good transition.
+"""
+
+from __future__ import annotations
+
+from gitops.git.objects import is_oid
+from gitops.ledger.transition import CONTINUES, trailers_of
+from gitops.ports import Commit, GitError, Repository
+
+
+def cited(commit: Commit) -> str:
+    """The commit that ``commit`` says it continues in place of its first parent, "" when it does not say so."""
+    named = trailers_of(commit.message).get(CONTINUES, "")
+    return named if is_oid(named) else ""
+
+
+def continued(commit: Commit) -> str:
+    """The commit whose state ``commit`` went on from, "" for the first of all."""
+    return cited(commit) or next(iter(commit.parents), "")
+
+
+def line(repository: Repository, tip: str, stop: str = "", limit: int = 0) -> list[Commit]:
+    """Transitions up to ``tip``, newest first, down to but without ``stop``; at most ``limit`` when given. It ends where one
+    continues what is not in this clone. Raises ``GitError`` when ``tip`` or a parent is not."""
+    found: list[Commit] = []
+    while tip and tip != stop and not (limit and len(found) >= limit):
+        stretch, tip = repository.history(tip, stop, limit and limit - len(found)), ""
+        for commit in stretch:
+            found.append(commit)
+            if other := cited(commit):
+                tip = other if here(repository, other) else ""
+                break
+    return found
+
+
+def here(repository: Repository, oid: str) -> bool:
+    """Whether a commit is in this clone."""
+    try:
+        repository.commit(oid)
+    except GitError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""``state repair`` between the command line and the ledger: where else its commits may be, and how a diagnosis is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitops.stops import Exit, Stop
+from gitops.wiring import Workspace, git_stops
+
+if TYPE_CHECKING:
+    from gitops.ledger.repair import Diagnosis
+
+KEPT_AT = ("refs/provisioning/ledger", "refs/heads/provisioning/ledger")
+"""Where another clone keeps what it saw of a ledger, and where a remote or mirror has it."""
+
+
+def examine(space: Workspace, infra: str, source: str, keep: str) -> Diagnosis:
+    """How the ledger stands. ``source``: another clone, mirror or commit that may have more of it. Raises ``Stop``."""
+    from gitops.ledger.repair import diagnose
+
+    writer = space.ledger(infra).writer
+    return diagnose(writer.chain, writer.meta, elsewhere(space, infra, source) if source else (), keep)
+
+
+def elsewhere(space: Workspace, infra: str, source: str) -> tuple[str, ...]:
+    """Tips of the ledger in ``source``, fetched into this clone. Raises ``Stop`` (not found)."""
+    from gitops.git.remote import GitRemote
+
+    path = Path(source)
+    if not path.exists() and "://" not in source and (commit := space.repository.resolve(source)) is not None:
+        return (commit,)
+    with git_stops():
+        other = GitRemote(space.repository.git, str(path.resolve()) if path.exists() else source)
+        wanted = {f"{place}/{infra}": f"refs/provisioning/incoming/elsewhere/{n}" for n, place in enumerate(KEPT_AT)}
+        tips = tuple(dict.fromkeys(other.fetch(wanted).values()))
+    if not tips:
+        raise Stop(Exit.NOT_FOUND, f"'{source}' knows nothing of the ledger of '{infra}'", "name a clone that worked with it")
+    return tips
+
+
+def mend(space: Workspace, found: Diagnosis, reason: str) -> str:
+    """Do what the diagnosis proposes. Returns what is said about it. Raises ``Stop``."""
+    from gitops.ledger.repair import perform
+
+    assert found.remedy is not None  # noqa: S101  # nobody asks for what was not proposed
+    tip = perform(space.ledger(found.infra).writer, found, found.remedy, reason)
+    told = f"the ledger of '{found.infra}' goes on from {tip[:12]}"
+    return f"{told}; 'provisioning plan -i {found.infra} --refresh' compares what it records with what is really there"
+
+
+def text(found: Diagnosis) -> str:
+    """A diagnosis for people."""
+    lines = [f"{found.infra}:", *(f"  {line}" for line in found.told)]
+    if found.remedy is not None:
+        lines.append(f"to be done: {found.remedy.text}")
+    if found.choices:
+        lines += ["a person must decide:", *(f"  - {choice}" for choice in found.choices)]
+    return "\n".join(lines)
+
+
+def document(found: Diagnosis) -> dict[str, Any]:
+    """A diagnosis for machines."""
+    return {
+        "infra": found.infra,
+        "remote": found.there or None,
+        "good": found.good or None,
+        "told": list(found.told),
+        "remedy": found.remedy.text if found.remedy else None,
+        "choices": list(found.choices),
+    }
