@@ -91,7 +91,7 @@ def together(
             except Stop as stop:
                 if not taken.names:
                     raise
-                hint = f"nothing was started, {taken.names} was given back; {stop.hint}"
+                hint = f"nothing was started, given back: {taken.names}; {stop.hint}"
                 raise Stop(stop.code, stop.message, hint, stop.problems) from stop
             taken.take(one.ledger.infra, block, held)
         yield taken

@@ -15,6 +15,8 @@ from gitops.ports import Pushed
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .conftest import Site, World
 
 REF = "refs/heads/provisioning/ledger/dev"
@@ -29,7 +31,8 @@ def sound(world: World, site: Site) -> None:
 
 def other_machine(world: World, name: str = "bob", **more: Any) -> Site:
     """A contender elsewhere, with a clock of its own."""
-    return world.site(name, host="host-2", clock=type(world.clock)(), **more)
+    own = {} if "clock" in more else {"clock": type(world.clock)()}
+    return world.site(name, **{"host": "host-2", **own, **more})
 
 
 def abandoned(world: World, run: str = "r1") -> Site:
@@ -347,6 +350,111 @@ def test_neither_a_dead_holder_nor_a_dead_line_before_us_keeps_us_out_for_ever(w
         assert held.view().lock.queue == ()
     assert joined == [1]
     sound(world, bob)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_those_who_wait_for_one_long_run_are_served_in_the_order_in_which_they_came(world: World, turns: Any, seed: int) -> None:
+    flows, order = turns(world, seed), list[str]()
+
+    def flow(name: str, came: float, works: float) -> Callable[[], None]:
+        party = other_machine(world, name, clock=world.clock, draw=flows.chance.random)
+
+        def act() -> None:
+            flows.pause(came)
+            with party.acquire(name, timeout=1000) as held:
+                order.append(name)
+                for _ in range(int(works)):
+                    flows.pause(1.0)
+                    held.renew()
+
+        return act
+
+    late = [(f"p{n}", 20.0 * (n + 1), 5.0) for n in range(5)]
+    flows.run(flow("first", 0.0, 200.0), *(flow(*one) for one in late))
+    assert order == ["first", *(name for name, _, _ in late)]
+    assert flows.clock.monotonic() < 200 + 5 * (5 + 3), "handing over takes long"
+    sound(world, world.site("eve"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("names", [["r0", "r1", "r2", "r3"], ["ci", "ci", "ci", "ci"]], ids=["people", "one-service"])
+def test_readers_that_come_and_go_do_not_keep_a_writer_out(world: World, turns: Any, names: list[str], seed: int) -> None:
+    """Each reads for 20 s again and again, so that the lock is never free by itself."""
+    flows, done = turns(world, seed), list[float]()
+
+    def reader(name: str, number: int) -> Callable[[], None]:
+        party = other_machine(world, name, clock=world.clock, draw=flows.chance.random)
+
+        def act() -> None:
+            flows.pause(5.0 * number)
+            while not done:
+                with party.acquire("", timeout=1000, kind="read") as held:
+                    for _ in range(20):
+                        flows.pause(1.0)
+                        held.renew()
+
+        return act
+
+    def writer() -> None:
+        flows.pause(60.0)
+        with other_machine(world, "bob", clock=world.clock, draw=flows.chance.random).acquire("w", timeout=1000):
+            done.append(flows.clock.monotonic() - 60)
+
+    flows.run(writer, *(reader(name, number) for number, name in enumerate(names)))
+    assert done[0] < 5 + 20 + 10, "the writer stands in line after 5 s, and whoever reads by then is done 20 s later"
+    sound(world, world.site("eve"))
+
+
+def test_readers_behind_a_writer_come_in_together_after_it(world: World, turns: Any) -> None:
+    flows, inside, most = turns(world, 1), set[str](), list[int]()
+
+    def flow(name: str, came: float, kind: str) -> Callable[[], None]:
+        party = other_machine(world, name, clock=world.clock, draw=flows.chance.random)
+
+        def act() -> None:
+            flows.pause(came)
+            with party.acquire(name, timeout=1000, kind=kind) as held:
+                assert not inside or (kind == "read" and all(other.startswith("r") for other in inside))
+                inside.add(name)
+                most.append(len(inside))
+                for _ in range(30):
+                    flows.pause(1.0)
+                    held.renew()
+                inside.remove(name)
+
+        return act
+
+    came = [("r1", 0.0, "read"), ("w1", 1.0, "write"), ("r2", 10.0, "read"), ("r3", 11.0, "read"), ("w2", 20.0, "write")]
+    flows.run(*(flow(*one) for one in came))
+    assert most == [1, 1, 1, 2, 1]
+    sound(world, world.site("eve"))
+
+
+def test_who_slept_through_his_turn_stands_in_line_again(world: World, turns: Any) -> None:
+    flows, order, slept = turns(world, 1), list[str](), list[float]()
+
+    def drowsy() -> float:
+        if any(c.holder.name == "bob" for c in cem.ledger.view().lock.queue) and not slept:
+            slept.append(flows.clock.monotonic())
+            flows.pause(60.0)
+        return 0.5
+
+    def flow(party: Site, came: float, works: float) -> Callable[[], None]:
+        def act() -> None:
+            flows.pause(came)
+            with party.acquire(party.name, timeout=1000) as held:
+                order.append(party.name)
+                for _ in range(int(works)):
+                    flows.pause(1.0)
+                    held.renew()
+
+        return act
+
+    ann, cem, dan = (other_machine(world, name, clock=world.clock) for name in ("ann", "cem", "dan"))
+    bob = other_machine(world, "bob", clock=world.clock, draw=drowsy)
+    flows.run(flow(ann, 0, 20), flow(bob, 1, 1), flow(cem, 10, 60), flow(dan, 90, 1))
+    assert order == ["ann", "cem", "bob", "dan"], "bob came back into the line before dan came"
+    sound(world, world.site("eve"))
 
 
 # --- holds, break ------------------------------------------------------------------------------------------

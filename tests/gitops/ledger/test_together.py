@@ -76,7 +76,7 @@ def test_one_that_cannot_be_had_gives_all_the_others_back_and_is_named(world: Wo
             pytest.fail("it was not to be had")
         assert caught.value.code is Exit.LOCKED
         assert caught.value.message.startswith("infra 'c' is locked by bob on host-2 (run bob-c)")
-        assert caught.value.hint.startswith("nothing was started, 'a', 'b' was given back; wait with --lock-timeout")
+        assert caught.value.hint.startswith("nothing was started, given back: 'a', 'b'; wait with --lock-timeout")
         assert [ann.state(n) for n in NAMES] == [State.FREE, State.FREE, State.HELD, State.FREE]
         assert ref("d") not in world.server.refs
 
