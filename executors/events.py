@@ -18,9 +18,10 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """These intents are durable, and so are the results that went with them."""
+    """These intents are durable, and so are the results that went with them. ``number``: of the ``Record`` it answers."""
 
     ops: tuple[str, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,11 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Commit these results together with the intents of these ops."""
+    """Commit these results together with the intents of these ops. ``number`` counts the commits of this run from 1."""
 
     results: tuple[Result, ...] = ()
     intents: tuple[str, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

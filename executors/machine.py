@@ -5,7 +5,8 @@ one intent; the states it goes through are in ``executors.state``.
 
 House rules: an effect starts only behind a recorded intent and after what it needs; open intents of an earlier holder are
 settled before anything new begins; one ``Record`` at a time; what has begun is finished and recorded, whatever stops the
-run, unless the lease is lost: then nothing more is written.
+run, unless the lease is lost: then nothing more is written. Events may come twice, late and in any order: one that the run
+does not wait for says nothing.
 """
 
 from __future__ import annotations
@@ -46,11 +47,29 @@ def advance(run: Run, *events: Event) -> tuple[Run, tuple[Command, ...]]:
         return run, ()
     settle: tuple[Command, ...] = ()
     for event in events:
-        run = _absorbed(run, event)
+        if not _is_due(run, event):
+            continue
         if isinstance(event, Begin):
             settle = tuple(Settle(p.op) for p, letter in zip(run.phases, run.status, strict=True) if letter == ord("T"))
+        run = _absorbed(run, event)
     run, commands = _proceed(run)
     return run, settle + commands
+
+
+_WAITED: Mapping[type, bytes] = {Applied: b"P", Healthy: b"H", Failed: b"PHT", Settled: b"T"}
+"""The states of a phase in which it waits for each of its events."""
+
+
+def _is_due(run: Run, event: Event) -> bool:
+    """Whether the run waits for it: not what was told before, came too late, or is not of this run."""
+    if isinstance(event, Begin):
+        return not run.begun
+    if isinstance(event, Recorded):
+        return run.recording is not None and run.recording.number == event.number
+    if isinstance(event, (Cancelled, Lost, Tick)):
+        return True
+    phase = run.index.get(event.op)
+    return phase is not None and run.status[phase] in _WAITED[type(event)]
 
 
 def _absorbed(run: Run, event: Event) -> Run:
@@ -61,7 +80,7 @@ def _absorbed(run: Run, event: Event) -> Run:
 
 
 def _begin(run: Run, _: Begin) -> Run:
-    return run
+    return replace(run, begun=True)
 
 
 def _recorded(run: Run, event: Recorded) -> Run:
@@ -121,7 +140,9 @@ def _failed(run: Run, event: Failed) -> Run:
 
 
 def _result(phase: Phase, status: str, message: str, left: RecordedResource | None = None, output: str = "") -> Result:
-    return Result(phase.op, phase.step.address, phase.step.action, status, left, message=message, output=output)
+    # a move that failed leaves its resource under the old address
+    address = left.address if left else phase.step.address
+    return Result(phase.op, address, phase.step.action, status, left, message=message, output=output)
 
 
 def _settled(run: Run, event: Settled) -> Run:
@@ -277,8 +298,10 @@ def _record(run: Run) -> tuple[Run, tuple[Command, ...]]:
         return run, ()
     ops = tuple(run.phases[i].op for i in ready)
     status = moved(run, dict.fromkeys(ready, "I"))
-    command = Record(run.results, ops)
-    return replace(run, status=status, results=(), waited=0.0, urgent=False, recording=command), (command,)
+    command = Record(run.results, ops, run.records + 1)
+    return replace(run, status=status, results=(), waited=0.0, urgent=False, recording=command, records=command.number), (
+        command,
+    )
 
 
 def _outcome(run: Run) -> Outcome:

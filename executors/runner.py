@@ -228,7 +228,7 @@ class _Runner:
         elif isinstance(result, Exception):
             self._lose(result if isinstance(result, PortError) else Broken(f"the ledger cannot be written: {result!r}"))
         else:
-            self._handle(Recorded(command.intents))
+            self._handle(Recorded(command.intents, command.number))
 
     # --- a phase -----------------------------------------------------------------------------------------
 

@@ -49,6 +49,9 @@ class Run:
     failures: tuple[tuple[str, str], ...] = ()
     recording: Record | None = None
     """The transition that is on its way."""
+    records: int = 0
+    """How many transitions were commanded."""
+    begun: bool = False
     waited: float = 0.0
     urgent: bool = False
     stopping: str = ""

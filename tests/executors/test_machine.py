@@ -120,7 +120,7 @@ class Script:
             raise AssertionError("the script ends before the run does")
 
     def durable(self, *names: str) -> Recorded:
-        return Recorded(tuple(self.op(n) for n in names))
+        return Recorded(tuple(self.op(n) for n in names), self.run.records)
 
     def applied(self, name: str, check: bool = False) -> Applied:
         return Applied(self.op(name), record(name.partition(":")[0]), check)
@@ -193,6 +193,23 @@ def test_unhealthy_fails_and_only_those_that_need_health_are_skipped() -> None:
     s >> s.applied("a/1", check=True) << "check a/1"
     s >> s.failed("a/1") << "record [a/1=failed] + []"
     s >> s.durable() << "finish failed done= failed=a/1 skipped=a/late"
+    s.ends()
+
+
+def test_what_is_told_twice_or_too_late_changes_nothing() -> None:
+    s = Script(create("a/1"), create("a/2", "a/1"))
+    s >> Begin() << "record [] + [a/1]"
+    s >> Begin()
+    s >> s.applied("a/1")
+    s >> s.durable("a/1") << "perform a/1"
+    s >> s.durable("a/1")
+    s >> s.failed("a/1") << "record [a/1=failed] + []"
+    s >> s.applied("a/1")
+    s >> s.failed("a/1", "unknown")
+    s >> Recorded((s.op("a/1"),), 1)
+    s >> Applied("of another run")
+    s >> s.durable() << "finish failed done= failed=a/1 skipped=a/2"
+    s >> s.durable()
     s.ends()
 
 
@@ -433,10 +450,10 @@ def test_compensation_takes_back_in_reverse() -> None:
     s >> s.failed("a/3") << "record [a/3=failed] + []"
     s >> s.durable() << "record [] + [undo update a/old]"
     undo = {f"{p.name} {p.step.address}": p.op for p in s.run.phases[3:]}
-    s >> Recorded((undo["update a/old"],)) << "perform undo update a/old"
+    s >> s.durable(undo["update a/old"]) << "perform undo update a/old"
     s.run, commands = advance(s.run, Applied(undo["update a/old"], record("a/old")))
     assert [c.intents for c in commands if isinstance(c, Record)] == [(undo["delete a/1"],)]
-    s >> Recorded((undo["delete a/1"],)) << "perform undo delete a/1"
+    s >> s.durable(undo["delete a/1"]) << "perform undo delete a/1"
     s.run, _ = advance(s.run, Applied(undo["delete a/1"], None))
     s >> s.durable() << "finish failed done= failed=a/3 skipped="
     s.ends()
@@ -459,7 +476,7 @@ def test_what_is_left_half_made_is_taken_back_too_and_what_came_to_nothing_is_no
     s >> Failed(s.op("a/2"), "permanent", "half", record("a/2")) << "record [a/2=failed] + []"
     s >> s.durable() << "record [] + [undo delete a/2]"
     undo = s.run.phases[-1].op
-    s >> Recorded((undo,)) << "perform undo delete a/2"
+    s >> s.durable(undo) << "perform undo delete a/2"
     s.run, (command,) = advance(s.run, Applied(undo, None))
     assert isinstance(command, Record) and [r.status for r in command.results] == ["done"]
     s >> s.durable() << "finish failed done= failed=a/1,a/2 skipped="
@@ -519,8 +536,12 @@ class Ledger:
 
 
 def drive(run: Run, ledger: Ledger, data: st.DataObject, kill_after: int = 10**6) -> Run | None:
-    """Feed the machine with whatever may happen until it ends; ``None`` when it was killed before."""
+    """Feed the machine with whatever may happen until it ends; ``None`` when it was killed before.
+
+    Every now and then it is told something again, or something that it does not wait for: neither may change anything.
+    """
     waiting: list[object] = []
+    told: list[object] = [Begin()]
     run, commands = advance(run, Begin())
     for _ in range(kill_after):
         for command in commands:
@@ -536,8 +557,23 @@ def drive(run: Run, ledger: Ledger, data: st.DataObject, kill_after: int = 10**6
             return run
         assert waiting, "it waits for nothing"
         done = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
-        run, commands = advance(run, answer(done, run, ledger, data))  # type: ignore[arg-type]
+        told.append(answer(done, run, ledger, data))
+        run, commands = advance(run, told[-1])  # type: ignore[arg-type]
+        nonsense = data.draw(st.sampled_from((*told, *untimely(run, data.draw(st.sampled_from(run.phases)).op))))
+        assert advance(run, nonsense) == (run, ()), f"changed by {nonsense}"  # type: ignore[arg-type]
     return None
+
+
+def untimely(run: Run, op: str) -> list[object]:
+    """What comes too early or too late for one phase, and what is of no phase of this run at all."""
+    made, letter = record("a/0"), chr(run.status[run.index[op]])
+    events: list[tuple[str, object]] = [
+        ("P", Applied(op, made)),
+        ("H", Healthy(op)),
+        ("PHT", Failed(op, "unknown", "too late")),
+        ("T", Settled(op, "applied", made)),
+    ]
+    return [event for letters, event in events if letter not in letters] + [Applied("another run's"), Recorded((op,), -1)]
 
 
 def began(run: Run, op: str, ledger: Ledger) -> None:
@@ -557,7 +593,7 @@ def began(run: Run, op: str, ledger: Ledger) -> None:
 def answer(done: object, run: Run, ledger: Ledger, data: st.DataObject) -> object:
     if isinstance(done, Record):
         ledger.record(done, run)
-        return Recorded(done.intents)
+        return Recorded(done.intents, done.number)
     assert isinstance(done, (Settle, CheckHealth, Perform))
     phase = run.phase(done.op)
     made = None if phase.name == "delete" else record(phase.step.address)
