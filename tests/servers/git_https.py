@@ -67,6 +67,8 @@ class Backend(BaseHTTPRequestHandler):
     """One connection: authentication, then the CGI program."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and content in one packet: two would wait for each other's acknowledgement
+    disable_nagle_algorithm = True
     server: GitHttps
     HEADERS: ClassVar = {
         "Content-Type": "CONTENT_TYPE",

@@ -177,7 +177,8 @@ class Sshd:
             "MaxStartups": "200:30:400",  # the default drops connections from the eleventh at once on
             "MaxSessions": "200",  # of one connection
             "AcceptEnv": "GIT_PROTOCOL",
-            "SetEnv": " ".join(f"{key}={value}" for key, value in ISOLATED.items()),
+            # a shell that believes it was started by another reads no start-up file of the person's, which may be slow
+            "SetEnv": " ".join(f"{key}={value}" for key, value in {**ISOLATED, "SHLVL": "2"}.items()),
         }
         config = self.folder / "config"
         config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
