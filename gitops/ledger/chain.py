@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitops.ledger import generations
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
 from gitops.stops import Exit, Stop
 
@@ -76,7 +77,8 @@ class Chain:
 
     def seen(self) -> str:
         """The tip this clone saw last, "" for none."""
-        return self.repository.local(self._local).get(self._local, "")
+        # a question to the reading child, where listing refs takes a process; only that one tells a ref whose commit is missing
+        return self.repository.resolve(self._local) or self.repository.local(self._local).get(self._local, "")
 
     def fetch(self, known: str | None = None) -> str:
         """The tip at the remote, "" without one; ``known``: as the caller has just read it there.
@@ -141,6 +143,10 @@ class Chain:
         Raises ``LostRaceError``, ``Stop`` when the chain was rewritten, ``GitError`` when writing is denied, or when
         ``patience`` seconds have not been enough to learn what became of it: it may still land.
         """
+        seen = self.seen()
+        if seen and old != seen and not self.repository.contains(old or new, seen):
+            # this clone knows better by now; a ref that was rewound to just here would take what must never be there
+            raise LostRaceError(seen)
         clock, attempt = self.backoff.clock, 0
         until = clock.monotonic() + patience
         while True:

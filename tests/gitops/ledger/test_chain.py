@@ -208,6 +208,20 @@ def test_a_replica_of_the_remote_that_lags_behind_is_waited_for(ann: Party, ther
     assert len(looks) == 3
 
 
+@pytest.mark.parametrize("rewound", [True, False])
+def test_nothing_is_sent_on_what_this_clone_knows_to_be_outdated(ann: Party, rewound: bool) -> None:
+    """Another process of the clone saw more: a ref rewound to just where we stand would take our commit."""
+    first = ann.chain.publish("", {"file": b"1"}, "one", ANN)
+    ours = ann.commit(first, "ours")
+    second = ann.chain.publish(first, {"file": b"2"}, "two", ANN)
+    if rewound:
+        ann.server.refs[REF] = first
+    with pytest.raises(LostRaceError) as lost:
+        ann.chain.send(first, ours)
+    assert lost.value.tip == second
+    assert ann.server.refs[REF] == (first if rewound else second)
+
+
 def test_a_chain_rewritten_meanwhile_is_not_pushed_over(ann: Party) -> None:
     first = ann.chain.publish("", {"file": b"1"}, "one", ANN)
     second = ann.chain.publish(first, {"file": b"2"}, "two", ANN)
