@@ -1,0 +1,128 @@
+"""Freezes and what a remote guarantees, from the command line: everybody's clone sees them, and nothing starts against them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MAIN = "infra/shop/main.yaml"
+BIGGER = "settings: {provider: fake}\nservers: {web-01: {cpu_cores: 8, memory_gb: 4}}\n"
+
+
+@pytest.fixture
+def other(office: Any, tmp_path: Path) -> Any:
+    """Another clone, of somebody else."""
+    made = office.another(tmp_path / "other")
+    made.git("config", "user.name", "Bob Example")
+    made.git("config", "user.email", "bob@example.org")
+    return made
+
+
+def rows(desk: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = desk("lock", "freezes", "--out", "json").json["freezes"]
+    return found
+
+
+def test_a_frozen_infra_is_planned_and_not_changed(office: Any, other: Any) -> None:
+    office("apply", "--yes")
+    said = office("lock", "freeze", "--reason", "audit week", "--for", "2d")
+    assert said.out.splitlines()[1] == "end it: provisioning lock thaw -i shop"
+    office.commit({MAIN: BIGGER})
+    other.git("pull", "--quiet")
+    refused = [("apply", "--allow-deletes", "9"), ("apply", "--destroy"), ("deploy", "--allow-deletes", "9")]
+    refused += [("rollback", "--to-commit", "HEAD~1"), ("state", "forget", "server/web-01", "--reason", "x")]
+    for argv in refused:
+        last = other(*argv, "--yes", code=7).last
+        assert "infra 'shop' is frozen by Ada Example until " in last
+        assert "audit week; wait for it, or ask them to 'provisioning lock thaw -i shop' (anybody can, with --reason" in last
+    for argv in (("plan",), ("drift",), ("status",), ("apply", "--check")):
+        ran = other(*argv)
+        assert "frozen by Ada Example" in ran.out + ran.err
+    assert other("plan", "--out", "json").json["notices"][0]["code"] == "frozen"
+    assert other("status", "--out", "json").json["infras"][0]["frozen"].startswith("infra 'shop' is frozen by Ada")
+    office("lock", "thaw")
+    other("apply", "--yes", "--allow-deletes", "9")
+
+
+def test_a_freeze_of_all_is_ended_by_another_with_a_reason(office: Any, other: Any) -> None:
+    until = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:00:00Z")
+    office("lock", "freeze", "--all", "--reason", "quarter's end", "--until", until)
+    assert [(f["infra"], f["by"], f["expires"]) for f in rows(other)] == [(None, "Ada Example <ada@example.org>", until)]
+    assert "all infras are frozen by Ada Example" in other("apply", "--yes", code=7).last
+    assert "frozen by Ada Example" in other("lock", "thaw", "--all", code=4).last
+    assert "not frozen by itself" in other("lock", "thaw", "-i", "shop", code=5).last
+    assert other("lock", "thaw", "--all", "--reason", "an outage").out == "all infras are thawed\n"
+    other("apply", "--yes")
+    assert rows(office) == []
+    log = other.git("log", "--format=%s", "refs/provisioning/audit").splitlines()
+    assert [line.split()[1].strip(",") for line in log] == ["probe", "thaw", "freeze", "create"]
+
+
+def test_a_freeze_that_is_over_stands_in_nobodys_way(office: Any) -> None:
+    office("lock", "freeze", "--reason", "a second", "--for", "1s")
+    while rows(office):
+        pass
+    office("apply", "--yes")
+
+
+GATE = {
+    "extensions/taskservs/gate/manifest.yaml": "name: gate\nversion: 1.0.0\nscripts: {install: install}\n",
+    "extensions/taskservs/gate/scripts/install": """#!/bin/sh
+touch "$PWD/reached"
+tries=0
+while [ ! -e "$PWD/go" ] && [ $tries -lt 300 ]; do sleep 0.05; tries=$((tries + 1)); done
+""",
+    MAIN: "settings: {provider: local}\nservers: {a-01: {taskservs: [gate]}}\n",
+}
+
+
+@pytest.mark.slow
+def test_what_runs_goes_on_to_its_end(office: Any, other: Any, wait_for: Any) -> None:
+    office.commit(GATE)
+    process = office.start("apply", "--yes")
+    root = wait_for(office.home / "state", "**/reached", process).parent
+    other("lock", "freeze", "-i", "shop", "--reason", "too late for this one")
+    (root / "go").touch()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "2 done, 0 failed" in err) == (0, True), err
+
+
+@pytest.mark.slow
+def test_a_dead_run_of_a_frozen_infra_is_closed_and_not_gone_on_with(office: Any, other: Any, wait_for: Any) -> None:
+    office.commit(GATE)
+    process = office.start("apply", "--yes")
+    root = wait_for(office.home / "state", "**/reached", process).parent
+    process.kill()
+    process.communicate(timeout=60)
+    (root / "go").touch()
+    other("lock", "freeze", "-i", "shop", "--reason", "what happened here?")
+    other.git("pull", "--quiet")
+    run = other("run", "list", "--out", "json").json["runs"][0]["id"]
+    for argv in (("run", "resume", run), ("apply",), ("state", "forget", "server/a-01", "--reason", "x")):
+        assert "is frozen by Bob Example" in other(*argv, "--yes", code=7).last
+    other("run", "cancel", run, "--yes")
+    assert other("run", "list", "--out", "json").json["runs"][0]["status"] == "settled"
+
+
+BAD = {
+    "no reason": (("freeze",), 2, "--reason"),
+    "two ends": (("freeze", "--reason", "x", "--for", "1h", "--until", "2999-01-01T00:00:00Z"), 2, "exclude each other"),
+    "too long": (("freeze", "--reason", "x", "--for", "31d"), 2, "choose an end within 30d"),
+    "in the past": (("freeze", "--reason", "x", "--until", "2020-01-01T00:00:00Z"), 2, "choose an end within 30d"),
+    "no zone": (("freeze", "--reason", "x", "--until", "2999-01-01T00:00:00"), 2, "is no moment"),
+    "no time": (("freeze", "--reason", "x", "--until", "tomorrow"), 2, "is no moment"),
+    "one and all": (("freeze", "--reason", "x", "--all", "-i", "shop"), 2, "exclude each other"),
+    "no such infra": (("freeze", "--reason", "x", "-i", "shup"), 5, "there is no infra 'shup'"),
+    "nothing frozen": (("thaw",), 5, "is not frozen by itself"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_mistake_is_told(office: Any, name: str) -> None:
+    argv, code, message = BAD[name]
+    ran = office("lock", *argv, code=code)
+    assert message in ran.last
+    assert "provisioning" not in office.git("ls-remote", "origin")
