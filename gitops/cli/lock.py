@@ -10,7 +10,7 @@ from gitops.cli.freeze import freeze, freezes, thaw
 from gitops.stops import Exit, Stop
 
 
-@click.group(help="Locks: list, show, acquire, release, break; freeze, thaw, freezes.")
+@click.group(help="Locks: list, show, why, acquire, release, break, run; freeze, thaw, freezes.")
 def lock() -> None:
     """One lock per infra, kept in its ledger."""
 
@@ -88,3 +88,32 @@ def lock_break(context: Context, reason: str) -> None:
     context.confirm(f"Break the lock of {infra} ({explain_lock(held)})?")
     context.workspace.ledger(infra).break_lock(reason)
     context.note(f"the lock of {infra} is broken; its former holder is fenced out")
+
+
+class AfterDashes(click.Command):
+    """Everything after ``--`` belongs to the command that is run; without it, global options would be taken out of that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" not in args and not {"-h", "--help"} & {*args}:
+            raise Stop(Exit.USAGE, "put '--' before the command", "such as: provisioning lock run --type read -- ./backup.sh")
+        return super().parse_args(ctx, args)
+
+
+@lock.command("run", cls=AfterDashes, help="Run a command while holding the lock; ends it if the lock is lost.")
+@click.option("--type", "kind", type=click.Choice(["read", "write"]), default="write", help="Shared, or alone (default write).")
+@click.option("--reason", default="", metavar="TEXT", help="Why; shown to everyone who waits (default: the command's name).")
+@click.option("--lock-timeout", default="0s", metavar="TIME", help="Wait this long for the lock, such as 10m (default: not).")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def lock_run(context: Context, kind: str, reason: str, lock_timeout: str, command: tuple[str, ...]) -> int:
+    """The command's own exit code; 1 when the lock was lost."""
+    from gitops.locked_command import require_program, run_locked
+
+    seconds, space = seconds_of(lock_timeout), context.workspace
+    infra = context.one_infra(context.head, "lock run")
+    require_program(command, context.environ)
+    if context.check:
+        context.note(f"would run {command[0]} while holding {infra} ({kind})")
+        return Exit.OK
+    with space.ledger(infra).acquire(kind, "", "", reason or command[0], seconds, context.note) as held:
+        return run_locked(command, context.environ, held, space.config.ledger.lease_seconds)

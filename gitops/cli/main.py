@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("gitops.cli.why:why", "Which line, run, approval and step made a resource so."),
     "state": ("gitops.cli.state:state", "Recorded state: list, show, import, forget, move, repair."),
     "run": ("gitops.cli.run:run", "Runs: list, show, logs, resume, cancel."),
-    "lock": ("gitops.cli.lock:lock", "Locks: list, show, acquire, release, break; freeze, thaw, freezes."),
+    "lock": ("gitops.cli.lock:lock", "Locks: list, show, why, acquire, release, break, run; freeze, thaw, freezes."),
     "audit": ("gitops.cli.audit:audit", "The audit chain: log, verify, export."),
     "snapshot": ("gitops.cli.snapshot:snapshot", "Frozen snapshots: list, show, verify."),
     "workspace": ("gitops.cli.workspace:workspace", "The workspace: freeze, show."),
