@@ -199,6 +199,16 @@ class Workspace:
             self.nonce,
         )
 
+    def common_tip(self, offline: bool) -> str:
+        """The newest commit of the workspace's chain, whatever it holds; as last seen when ``offline`` or in a bare clone."""
+        from gitops.ledger.chain import OWN, SHARED
+        from gitops.ledger.workspace_chain import KIND
+
+        if not (offline or self.bare):
+            return self.common.tip()
+        names = [f"{SHARED}/{KIND}", f"{OWN}/{KIND}"]
+        return next((tip for name in names if (tip := self.repository.local(name).get(name, ""))), "")
+
     def try_remote(self) -> Probe:
         """Find out what the remote guarantees, by a dozen pushes to scratch branches. Raises ``GitError``, ``Stop``."""
         from gitops.git.remote import normalised

@@ -14,6 +14,7 @@ from gitops.inspect import moment
 from gitops.stops import Exit
 
 if TYPE_CHECKING:
+    from gitops.ledger.audit import Verified
     from gitops.ledger.records import Entry
 
 
@@ -71,28 +72,39 @@ def audit_export(context: Context, form: str) -> None:
 @click.option("--offline", is_flag=True, help="Verify what this clone holds.")
 @click.pass_obj
 def audit_verify(context: Context, offline: bool) -> int:
-    """Exit 1 when there is a finding."""
+    """Exit 1 when there is a finding. Without an infra, what belongs to none (freezes, probes) is verified too."""
     from gitops.ledger.audit import verify
 
     space = context.workspace
-    lines: list[str] = []
-    documents: list[dict[str, object]] = []
-    bad = 0
-    for infra in context.ledgers(offline):
-        checked = verify(space.repository, space.ledger_tip(infra, offline), infra, space.config.id)
-        count, findings, off = checked.transitions, checked.findings, checked.not_guaranteed
-        bad += len(findings)
-        verdict = "verified" if not findings else f"{len(findings)} findings"
-        lines.append(f"{infra}: {count} transitions, {verdict}")
-        lines += [f"  {f}" for f in findings] + [f"  note: {n}" for n in checked.noted] + [f"  not guaranteed: {g}" for g in off]
-        documents.append(
-            {
-                "infra": infra,
-                "transitions": count,
-                "findings": [str(f) for f in findings],
-                "not_guaranteed": list(off),
-                "noted": list(checked.noted),
-            }
-        )
-    context.emit({"ledgers": documents}, "\n".join(lines) or "no ledger yet: nothing was ever applied")
-    return Exit.FAILURE if bad else Exit.OK
+    names = context.ledgers(offline)
+    found = {i: verify(space.repository, space.ledger_tip(i, offline), i, space.config.id) for i in names}
+    common = None if context.infra else common_chain(context, offline)
+    lines = [line for infra, checked in found.items() for line in told(infra, checked)]
+    lines += told("what belongs to no infra", common) if common else []
+    document: dict[str, object] = {"ledgers": [{"infra": infra, **verified_document(c)} for infra, c in found.items()]}
+    if common:
+        document["workspace"] = verified_document(common)
+    context.emit(document, "\n".join(lines) or "no ledger yet: nothing was ever applied")
+    return Exit.FAILURE if any(c.findings for c in (*found.values(), *([common] if common else []))) else Exit.OK
+
+
+def common_chain(context: Context, offline: bool) -> Verified | None:
+    """The proof over the workspace's own chain, ``None`` where there is none."""
+    from gitops.ledger.workspace_check import verify_workspace
+
+    space = context.workspace
+    tip = space.common_tip(offline)
+    return verify_workspace(space.repository, tip, space.config.id) if tip else None
+
+
+def told(name: str, checked: Verified) -> list[str]:
+    """The proof over one chain in lines."""
+    verdict = f"{len(checked.findings)} findings" if checked.findings else "verified"
+    lines = [f"{name}: {checked.transitions} transitions, {verdict}", *(f"  {f}" for f in checked.findings)]
+    return lines + [f"  note: {n}" for n in checked.noted] + [f"  not guaranteed: {g}" for g in checked.not_guaranteed]
+
+
+def verified_document(checked: Verified) -> dict[str, object]:
+    """The same for machines."""
+    lists = {"findings": checked.findings, "not_guaranteed": checked.not_guaranteed, "noted": checked.noted}
+    return {"transitions": checked.transitions, **{key: list(value) for key, value in lists.items()}}

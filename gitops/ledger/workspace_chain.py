@@ -124,6 +124,14 @@ class WorkspaceChain:
         """The chain as it is at the remote. Raises ``Stop``: unreachable, rewritten, edited by something else, another's."""
         return self._look(None)
 
+    def tip(self) -> str:
+        """The newest commit at the remote, "" for none, whatever it holds: to be verified, not to be trusted. Raises ``Stop``."""
+        chain = self._chain
+        try:
+            return chain.remote.fetch({chain.ref: chain.incoming}).get(chain.incoming, "")
+        except GitError as error:
+            raise stop_of(error) from error
+
     def last(self) -> WorkspaceView:
         """The chain as it was seen last. Raises ``Stop`` when that look failed."""
         if self._trouble is not None:

@@ -68,6 +68,26 @@ def test_a_freeze_that_is_over_stands_in_nobodys_way(office: Any) -> None:
     office("apply", "--yes")
 
 
+def test_the_workspaces_own_chain_is_verified_too(office: Any, other: Any, tmp_path: Path) -> None:
+    office("lock", "freeze", "--reason", "audit week")
+    office("apply", "--yes", code=7)
+    proved = office("audit", "verify", "--out", "json").json
+    assert (proved["ledgers"], proved["workspace"]["transitions"], proved["workspace"]["findings"]) == ([], 2, [])
+    assert "what belongs to no infra: 2 transitions, verified" in office("audit", "verify", "--offline").out
+    assert "what belongs" not in office("audit", "verify", "-i", "shop", code=None).out
+    office.git("clone", "--quiet", "--mirror", office.git("remote", "get-url", "origin"), str(tmp_path / "mirror.git"))
+    assert "2 transitions, verified" in office("audit", "verify", cwd=tmp_path / "mirror.git").out
+    other.git("fetch", "--quiet", "origin", "refs/heads/provisioning/audit:forged")
+    other.git("checkout", "--quiet", "forged")
+    other.git("rm", "--quiet", "freezes/shop.json")
+    other.git("commit", "--quiet", "--message", "thawed by hand")
+    other.git("push", "--quiet", "origin", "HEAD:refs/heads/provisioning/audit")
+    found = office("audit", "verify", code=1).out
+    assert "freezes/shop.json: removed by a freeze" in found
+    assert "was changed by something else than provisioning" in office("apply", "--yes", code=1).last
+    assert "cannot be told, so nothing is applied" in office("plan").out
+
+
 GATE = {
     "extensions/taskservs/gate/manifest.yaml": "name: gate\nversion: 1.0.0\nscripts: {install: install}\n",
     "extensions/taskservs/gate/scripts/install": """#!/bin/sh
