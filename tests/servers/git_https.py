@@ -26,6 +26,7 @@ class GitHttps(ThreadingHTTPServer):
         self.folder = folder
         self.root = folder / "root"
         self.root.mkdir()
+        (folder / "none").mkdir()
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(folder / "ca.pem"))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -47,7 +48,9 @@ class GitHttps(ThreadingHTTPServer):
         """What a client needs to connect as ``user``: the authority, and where the password is."""
         helper = f"store --file={self.folder / user}"
         configuration = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "credential.helper", "GIT_CONFIG_VALUE_0": helper}
-        return {"GIT_SSL_CAINFO": str(self.folder / "ca.pem"), **configuration}
+        # no other authority is read: with those of the system that takes longer than all the rest
+        authorities = {"GIT_SSL_CAINFO": str(self.folder / "ca.pem"), "GIT_SSL_CAPATH": str(self.folder / "none")}
+        return {**authorities, **configuration}
 
     def __enter__(self) -> GitHttps:
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
