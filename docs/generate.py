@@ -14,6 +14,7 @@ import click
 
 from gitops.cli.main import ALIASES, COMMANDS, GLOBAL_HELP, root
 from gitops.ledger.lock import MOVES
+from gitops.ledger.workspace_moves import MOVES as WORKSPACE_MOVES
 from gitops.schema import jsonschema_export
 from gitops.stops import MEANING
 
@@ -90,12 +91,15 @@ def bad_inputs() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def refilled(page: str, name: str, module: str, content: str) -> str:
+    """``page`` with ``content`` in the place called ``name``, which is made from ``module``."""
+    head, start, rest = page.partition(f"<!-- {name}: made from {module} by `make docs` -->\n")
+    _, end, tail = rest.partition(f"<!-- /{name} -->")
+    return f"{head}{start}\n{content}\n\n{end}{tail}"
+
+
 def ledger() -> str:
-    """The page as written, with diagram and table made anew from the transition table."""
-    head, start, rest = (
-        (HERE / "ledger.md").read_text().partition("<!-- moves: made from gitops/ledger/lock.py by `make docs` -->\n")
-    )
-    _, end, tail = rest.partition("<!-- /moves -->")
+    """The page as written, with diagram and tables made anew from the transition tables."""
     edges: dict[tuple[str, str], list[str]] = {}
     for move in MOVES.values():
         sources = [str(state) for state in sorted(move.source)] or ["[*]"]
@@ -114,7 +118,12 @@ def ledger() -> str:
         for m in MOVES.values()
     ]  # fmt: skip
     moves = table(("move", "from", "to", "by", "token", "when", "writes"), rows)
-    return head + start + "\n" + "\n".join(diagram) + "\n\n" + moves + "\n\n" + end + tail
+    common = [
+        (m.name, f"`{m.part}/`, {'put' if m.leaves else 'removed'}" if m.part else "", m.when) for m in WORKSPACE_MOVES.values()
+    ]
+    page = refilled((HERE / "ledger.md").read_text(), "moves", "gitops/ledger/lock.py", "\n".join(diagram) + "\n\n" + moves)
+    table_of_common = table(("move", "the file it tells of", "when"), common)
+    return refilled(page, "workspace-moves", "gitops/ledger/workspace_moves.py", table_of_common)
 
 
 PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "bad-inputs.md": bad_inputs, "ledger.md": ledger}

@@ -165,7 +165,8 @@ class WorkspaceChain:
         except Malformed:
             bound = ""
         if wrong := faults_since(repository, tip, seen, LOOK):
-            hint = "'provisioning audit verify' names every such change; nothing starts before it is mended"
+            hint = "'provisioning audit verify' names every such change"
+            hint += f"; what this clone saw before is restored by: git push --force origin {seen}:{self.ref}" if seen else ""
             raise Stop(Exit.FAILURE, f"{what} was changed by something else than provisioning: {tip[:12]} {wrong[0]}", hint)
         if bound != self._workspace:
             hint = "a copied state repository needs a chain of its own: delete the copied provisioning/* branches"
