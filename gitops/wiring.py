@@ -152,7 +152,7 @@ class Workspace:
             hint = "clone it, and work in the clone" if self.bare else hint
             raise Stop(Exit.INVALID, f"this repository has no remote '{REMOTE}', and the ledger lives there", hint)
         with git_stops():
-            return GitRemote(self.repository.git, self.absolute(url))
+            return GitRemote(self.repository.git, self.absolute(url), self.repository.contains)
 
     def absolute(self, url: str) -> str:
         """A relative path as git means it: from the working tree, or the bare repository itself."""

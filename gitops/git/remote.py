@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,13 +24,15 @@ ELSEWHERE = "stale info"
 
 
 class GitRemote:
-    """Implements ``gitops.ports.Remote`` for ``url``; objects arrive in and leave from the repository of ``git``."""
+    """Implements ``gitops.ports.Remote`` for ``url``; objects arrive in and leave from the repository of ``git``.
+    ``contains`` is that repository's, where it has an answer without a process."""
 
-    def __init__(self, git: Git, url: str) -> None:
+    def __init__(self, git: Git, url: str, contains: Callable[[str, str], bool] | None = None) -> None:
         scheme = url.partition("://")[0] if "://" in url else ""
         if url.startswith("-") or not (scheme in SCHEMES or (not scheme and (re.match(SCP, url) or url.startswith("/")))):
             raise GitError(f"'{scrub(url)}' is not the address of a remote", "denied", "use file, ssh or https")
         self._git = git
+        self._contains = contains or self._asked
         self.url = url
         self._folder = folder_of(url)
         # a path needs nothing of the person's configuration, which costs one process to read
@@ -134,7 +136,7 @@ class GitRemote:
             raise GitError(message, "denied", self._advice("check your rights on provisioning/* branches"))
         return Pushed.UNKNOWN
 
-    def _contains(self, tip: str, commit: str) -> bool:
+    def _asked(self, tip: str, commit: str) -> bool:
         return self._git.run("merge-base", "--is-ancestor", commit, tip).code == 0
 
     def _failure(self, done: Done) -> GitError:

@@ -87,6 +87,11 @@ class Ledger:
             known = tips.get(self._chain.ref, "")
         return self._chain.fetch(known)
 
+    def _seen(self) -> View | None:
+        """The ledger as this clone saw it last, without asking anybody; ``None`` when it never did."""
+        tip = self._chain.seen()
+        return View(self._chain.repository, self.infra, tip) if tip else None
+
     def _admit(self, kind: str, again: bool) -> None:
         """Whether a lock of this kind may be taken, by the last look or ``again`` by another. Raises ``Stop``."""
         if self._common is None:
@@ -151,4 +156,4 @@ class Ledger:
     def _locking(self) -> Locking:
         from gitops.ledger.locking import Locking
 
-        return Locking(self.writer, self.view, self._admit)
+        return Locking(self.writer, self.view, self._seen, self._admit)

@@ -40,12 +40,20 @@ ROUNDS = 10
 
 
 class Locking:
-    """The writing half of a ``Ledger``, whose methods say what these do. ``look`` is a fresh view of the remote; ``admit``
-    is told the kind of lock and raises ``Stop`` when, by that look or (true) by another one, it may not be taken."""
+    """The writing half of a ``Ledger``, whose methods say what these do. ``look`` is a fresh view of the remote, ``seen`` what
+    this clone saw last; ``admit`` is told the kind of lock and raises ``Stop`` when, by that look or (true) by another one,
+    it may not be taken."""
 
-    def __init__(self, writer: Writer, look: Callable[[], View], admit: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        look: Callable[[], View],
+        seen: Callable[[], View | None],
+        admit: Callable[[str, bool], None],
+    ) -> None:
         self._writer = writer
         self._look = look
+        self._seen = seen
         self._admit = admit
         self._chain = writer.chain
         self._infra = writer.infra
@@ -67,7 +75,7 @@ class Locking:
         meanwhile: Callable[[], None],
     ) -> Iterator[Held]:
         wish = Lock(kind=kind, run=run_id, plan=plan, reason=reason)
-        held = self._take(wish, timeout, waiting, meanwhile)
+        held = self._take_unseen(wish, meanwhile) or self._take(wish, timeout, waiting, meanwhile)
         try:
             # a freeze that came before the lock was ours is seen at the latest now
             self._admit(kind, True)
@@ -83,6 +91,18 @@ class Locking:
             held.leave(failed=False)
         except LeaseLost as lost:
             raise lost_stop(self._infra, "could not be released", lost) from lost
+
+    def _take_unseen(self, wish: Lock, meanwhile: Callable[[], None]) -> Held | None:
+        """The lock without a look, where this clone saw it free: the push itself asks whether the remote still has it so."""
+        view = self._seen()
+        if view is None or view.lock.state is not State.FREE or view.lock.queue:
+            return None
+        try:
+            self._admit(wish.kind, False)
+        except Stop:
+            return None
+        move = next_move(view.lock, "", wish.kind, frozenset(), self._clock.wall())
+        return self._try(view, move, wish, self._actor.holder(self._writer.nonce()), frozenset(), meanwhile)
 
     def _take(self, wish: Lock, timeout: float, waiting: Callable[[str], None], meanwhile: Callable[[], None]) -> Held:
         me = self._actor.holder(self._writer.nonce())

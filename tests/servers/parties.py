@@ -127,7 +127,7 @@ class Parties:
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **ISOLATED, **self.site.environ}
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(path)], env=environ, check=True)
         repository = open_repository(path, environ)
-        remote = Watched(GitRemote(repository.git, self.site.url))
+        remote = Watched(GitRemote(repository.git, self.site.url, repository.contains))
         pid = pid or 100 + len(self._made)
         self.machine.alive.add(pid)
         person = Person(name, f"{name}@example.org")
