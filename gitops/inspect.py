@@ -57,18 +57,6 @@ def explain_lock(lock: Lock) -> str:
     return clean(f"{lock.kind or lock.state} by {lock.holder_text()}: {lock.reason}{until}")
 
 
-def how_to_go_on(space: Workspace, lock: Lock) -> str:
-    """Whether the holder still lives, as far as that can be told from here, and what to do."""
-    if lock.holder is None or not lock.holder_text():
-        return ""
-    if space.actor.is_dead(lock.holder):
-        return f"its process is gone: finish it with 'provisioning run resume {lock.run}', or let 'provisioning apply' close it"
-    if lock.expires:
-        return "its owner ends it with 'provisioning lock release', anybody with 'provisioning lock break --reason TEXT'"
-    lease = f"a holder that stops renewing is taken over after about {lock.lease_seconds * 1.25 + lock.grace_seconds:.0f} s"
-    return f"{lease}; wait for it with '--lock-timeout 10m'"
-
-
 def moment(unix: float) -> str:
     """``2026-11-24T14:05:09Z``, or ``-`` for no time."""
     return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if unix else "-"

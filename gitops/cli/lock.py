@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
 from gitops.cli.freeze import freeze, freezes, thaw
 from gitops.stops import Exit, Stop
+
+if TYPE_CHECKING:
+    from gitops.ledger.lock import Lock
+    from gitops.locks import Why
 
 
 @click.group(help="Locks: list, show, why, acquire, release, break, run; freeze, thaw, freezes.")
@@ -45,12 +51,31 @@ def lock_document(held: object) -> dict[str, object]:
 def lock_show(context: Context) -> None:
     """All that the lock says."""
     infra = context.one_infra(context.head, "lock show")
-    held = context.workspace.ledger(infra).view().lock
-    from gitops.inspect import explain_lock, how_to_go_on
+    from gitops.inspect import explain_lock
 
-    advice = how_to_go_on(context.workspace, held)
-    text = f"{infra}: {explain_lock(held)}" + (f"\n  {advice}" if advice else "")
-    context.emit({"infra": infra, **lock_document(held), "advice": advice}, text)
+    found, held = explained(context, infra)
+    context.emit(
+        {"infra": infra, **lock_document(held), "advice": found.advice[0]}, f"{infra}: {explain_lock(held)}\n  {found.advice[0]}"
+    )
+
+
+@lock.command("why", help="One infra's lock explained: holder, alive or not, last step, who waits, and how to go on.")
+@click.pass_obj
+def lock_why(context: Context) -> None:
+    """For somebody who is kept from working."""
+    from gitops.locks import text
+
+    found, held = explained(context, context.one_infra(context.head, "lock why"))
+    context.emit(found.document(), text(found, held, context.workspace.clock.wall()))
+
+
+def explained(context: Context, infra: str) -> tuple[Why, Lock]:
+    """All there is to say about the lock, and the lock itself, as they are at the remote now."""
+    from gitops.locks import why
+
+    space = context.workspace
+    view = space.ledger(infra).view()
+    return why(view, space.actor, space.clock.wall(), space.common.standing(infra)), view.lock
 
 
 @lock.command("acquire", help="Hold an infra by hand, so that nothing else changes it.")

@@ -72,12 +72,15 @@ class Actor:
         boot, started = (known.boot, known.started(self.pid)) if known else ("", "")
         return Holder(acquisition, self.person.name, self.person.email, self.host, boot, self.pid, started, self.job)
 
+    def sees(self, holder: Holder) -> bool:
+        """Whether ``holder`` is or was a process of this machine's present boot, of which we would know."""
+        known = self.processes
+        return known is not None and bool(known.boot) and holder.boot == known.boot and holder.host == self.host
+
     def is_dead(self, holder: Holder) -> bool:
         """Whether ``holder`` was a process of this machine's present boot that is gone. Unsure is ``False``."""
         known = self.processes
-        if known is None or not known.boot or holder.boot != known.boot or holder.host != self.host:
-            return False
-        return known.started(holder.pid) != holder.started
+        return known is not None and self.sees(holder) and known.started(holder.pid) != holder.started
 
 
 class LinuxProcesses:

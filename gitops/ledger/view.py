@@ -176,6 +176,10 @@ class View(Files):
         """What the last runs left."""
         return self._recorded
 
+    def times(self, count: int) -> tuple[int, ...]:
+        """When the last ``count`` moves were made, newest first: Unix seconds by the clocks of those who made them."""
+        return tuple(commit.author.time for commit in self._repository.history(self.tip, limit=count)) if self.tip else ()
+
     # --- runs and audit ----------------------------------------------------------------------------------
 
     @cached_property

@@ -26,6 +26,48 @@ def test_a_hold_keeps_everybody_out_until_its_owner_ends_it(office: Any) -> None
     assert "choose at most 24h" in office("lock", "acquire", "--reason", "x", "--for", "2d", code=2).last
 
 
+def test_who_is_kept_out_is_told_why_and_how_to_go_on(office: Any) -> None:
+    assert "nothing keeps anybody out" in office("lock", "why").out
+    office("lock", "acquire", "--reason", "moving house", "--for", "10m")
+    lines = office("lock", "why").out.splitlines()
+    assert lines[0].startswith("shop:")
+    assert "moving house" in lines[0]
+    assert any("provisioning lock release -i shop" in line for line in lines)
+    found = office("lock", "why", "--out", "json").json
+    assert (found["format"], found["state"], found["holders"][0]["name"]) == (1, "HOLD", "Ada Example")
+    office("lock", "release")
+    office("lock", "freeze", "--reason", "audit week")
+    assert "audit week" in office("lock", "why", "--out", "json").json["freeze"]
+
+
+def test_commands_that_only_read_share_the_lock_and_none_runs_beside_a_deploy(office: Any, wait_for: Any) -> None:
+    """Two readers at once, each until the other is there; what would write waits for neither unless it is told to."""
+    meet = 'touch "$1"; n=0; while [ ! -e "$2" ] && [ $n -lt 1200 ]; do sleep 0.05; n=$((n + 1)); done'
+    first, second, end = (office.home / name for name in ("first", "second", "end"))
+    reading = ("lock", "run", "--type", "read", "--reason", "nightly backup", "--", "sh", "-c", meet, "sh")
+    one = office.start(*reading, str(first), str(end))
+    wait_for(office.home, "first", one)
+    office(*reading, str(second), str(first))
+    kept_out = office("apply", "--yes", code=7)
+    assert "locked by Ada Example" in kept_out.last
+    assert "nightly backup" in kept_out.last
+    assert office("lock", "run", "--", "touch", str(office.home / "no"), code=7).code == 7
+    assert not (office.home / "no").exists()
+    end.touch()
+    one.communicate(timeout=60)
+    assert one.returncode == 0
+    office("apply", "--yes")
+    assert "verified" in office("audit", "verify").out
+
+
+def test_a_command_under_a_lock_ends_as_it_ends(office: Any) -> None:
+    assert office("lock", "run", "--", "sh", "-c", "echo out; echo err >&2; exit 9", code=9).out == "out\n"
+    assert "there is no program 'nothing-of-the-kind'" in office("lock", "run", "--", "nothing-of-the-kind", code=5).last
+    assert "put '--' before the command" in office("lock", "run", "ls", "-la", code=2).last
+    assert "would run ls" in office("lock", "run", "--check", "--", "ls").err
+    assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE"]
+
+
 def test_a_hold_is_broken_with_a_reason_that_stays(office: Any) -> None:
     office("apply", "--yes")
     office("lock", "acquire", "--reason", "gone on holiday")
@@ -95,6 +137,8 @@ def test_validate_contacts_nothing_and_names_everything(office: Any, tmp_path: P
         ("status",),
         ("run", "list"),
         ("lock", "list"),
+        ("lock", "show"),
+        ("lock", "why"),
         ("state", "list"),
         ("audit", "log"),
         ("audit", "verify"),
