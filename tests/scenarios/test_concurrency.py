@@ -80,3 +80,43 @@ def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(
     assert sorted(done) == ["server/a-01", "server/b-01", "taskserv/a-01/gate"]
     other("apply", "--destroy", "--yes")
     assert not list((office.home / "state").glob("**/servers/*"))
+
+
+SECOND = {"infra/zoo/main.yaml": "settings: {provider: fake}\nservers: {ape-01: {}}\n"}
+
+
+def test_of_several_infras_none_is_begun_while_one_of_them_is_locked(office: Any) -> None:
+    office.commit(SECOND)
+    office("lock", "acquire", "-i", "zoo", "--reason", "feeding time")
+    kept_out = office("apply", "--all", "--yes", code=7)
+    assert "infra 'zoo' is held by Ada Example" in kept_out.last
+    assert "nothing was started, given back: 'shop'" in kept_out.last
+    assert office("state", "list", "--out", "json").json["resources"] == []
+    assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE", "HOLD"]
+    office("lock", "release", "-i", "zoo")
+    plans = office("apply", "--all", "--yes", "--out", "json").json["plans"]
+    assert [plan["infra"] for plan in plans] == ["shop", "zoo"]
+    assert [row["status"] for row in office("run", "list", "--out", "json").json["runs"]] == ["succeeded", "succeeded"]
+    assert office("plan", "--detailed-exitcode").code == 0
+    assert "verified" in office("audit", "verify").out
+
+
+FAILS = {
+    "extensions/taskservs/tool/manifest.yaml": "name: tool\nversion: 1.0.0\nscripts: {install: install}\n",
+    "extensions/taskservs/tool/scripts/install": "#!/bin/sh\nexit 1\n",
+    "infra/art/main.yaml": "settings: {provider: local}\nservers: {a-01: {taskservs: [tool]}}\n",
+}
+
+
+@pytest.mark.slow
+def test_after_a_failure_the_other_infras_are_not_begun_unless_told_to(office: Any) -> None:
+    office.commit(FAILS)
+    failed = office("apply", "--all", "--yes", code=1)
+    assert "art: run" in failed.err
+    assert failed.last == "not begun: shop"
+    assert {r["infra"] for r in office("run", "list", "--out", "json").json["runs"]} == {"art"}
+    assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE", "FREE"]
+    went_on = office("apply", "--all", "--yes", "--on-failure", "continue", code=1)
+    assert "shop: run" in went_on.err
+    assert {r["infra"]: r["status"] for r in office("run", "list", "--out", "json").json["runs"]}["shop"] == "succeeded"
+    office("apply", "-i", "art", "--destroy", "--yes")
