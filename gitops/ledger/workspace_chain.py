@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitops.ledger.chain import Backoff, Chain, LostRaceError, draw, fresh_nonce, stop_of
+from gitops.ledger.chain import PATIENCE, Backoff, Chain, LostRaceError, draw, fresh_nonce, stop_of
 from gitops.ledger.view import Entry, Files
 from gitops.ports import GitError
 from gitops.stops import Exit, Stop
@@ -216,7 +216,8 @@ class WorkspaceChain:
         """Write down what the remote was found to guarantee; returns it. Raises ``Stop``."""
         from gitops.ledger.workspace_moves import Act
 
-        self._make(lambda _view, _wall: Act("probe", made))
+        # one that keeps no promises is not asked for long
+        self._make(lambda _view, _wall: Act("probe", made), patience=0.0 if made.broken else PATIENCE)
         return made
 
     def freeze(self, infra: str, reason: str, seconds: float) -> Freeze:
@@ -261,7 +262,7 @@ class WorkspaceChain:
         assert isinstance(ended, Freeze)  # noqa: S101  # as found above
         return ended
 
-    def _make(self, act: Callable[[WorkspaceView, int], Act], infra: str = "") -> Act:
+    def _make(self, act: Callable[[WorkspaceView, int], Act], infra: str = "", patience: float = PATIENCE) -> Act:
         """Make a move on the tip, again when somebody else was faster. Raises ``Stop``."""
         for attempt in range(1, ROUNDS + 1):
             view, wall = self.view(), int(self._clock.wall())
@@ -271,7 +272,7 @@ class WorkspaceChain:
             try:
                 parent, head = (view.tip, view.head) if view.tip else self._begin(wall)
                 new, _ = self._commit(parent, head, made, infra, wall)
-                self._noted(self._chain.send(view.tip, new))
+                self._noted(self._chain.send(view.tip, new, patience))
                 return made
             except LostRaceError:
                 self._chain.backoff.wait(attempt)

@@ -12,9 +12,12 @@ from executors.clocks import FakeClock, SystemClock
 from gitops.git.local import open_repository
 from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer
 from gitops.git.remote import GitRemote
+from gitops.ledger.holder import Actor
+from gitops.ledger.workspace_chain import WorkspaceChain
 from gitops.ledger.workspace_moves import ProbeRecord
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
 from gitops.probe import Probe, probe
+from gitops.stops import Exit, Stop
 
 WHO = Person("Ann", "ann@example.org")
 NEEDED = (
@@ -124,6 +127,23 @@ def test_a_promise_that_is_not_kept_is_found(kind: type[Trial], missed: set[str]
     made, _ = tried(kind)
     assert missed <= broken(made)
     assert missed <= {*made.record.broken}
+
+
+@pytest.mark.parametrize("kind", [Careless, Torn, Blind, Lagging])
+def test_a_broken_remote_is_given_no_lock(kind: type[Trial]) -> None:
+    server = MemoryServer()
+    repository, _ = server.clone()
+    remote, clock = kind(repository, server), FakeClock(1_800_000_000)
+
+    def tried() -> ProbeRecord:
+        return probe(repository, remote, "memory/shared", WHO, "nonce", clock).record
+
+    chain = WorkspaceChain(repository, remote, "w1", "memory/shared", clock, Actor(WHO), tried)
+    for _ in range(2):
+        with pytest.raises(Stop, match=r"memory/shared is not fit for a ledger.*not so: ") as caught:
+            chain.admit("shop", "write")
+        assert caught.value.code is Exit.FAILURE
+        assert "doctor --remote" in caught.value.hint
 
 
 def test_what_a_torn_push_left_is_cleaned_up() -> None:

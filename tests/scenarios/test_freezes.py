@@ -127,6 +127,33 @@ def test_a_dead_run_of_a_frozen_infra_is_closed_and_not_gone_on_with(office: Any
     assert other("run", "list", "--out", "json").json["runs"][0]["status"] == "settled"
 
 
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["file", "ssh", "https"])
+def test_a_remote_is_tried_out_before_its_first_use(
+    transport: str, desk: Any, tmp_path: Path, request: pytest.FixtureRequest, workspace_at: Any
+) -> None:
+    site = request.getfixturevalue(f"{transport}_remote")("estate")
+    desk.environ.update(site.environ)
+    office = workspace_at(desk, tmp_path / "estate", site.url)
+    # a server that cannot move several branches together, nor promise that it does
+    office.git("config", "receive.advertiseAtomic", "false", cwd=site.path)
+    last = office("apply", "--yes", code=1).last
+    assert "is not fit for a ledger, two could write at once; not so: " in last
+    assert "provisioning doctor --remote" in last
+    assert "provisioning/" not in office.git("for-each-ref", cwd=site.path)
+    office.git("config", "receive.advertiseAtomic", "true", cwd=site.path)
+    office("apply", "--yes")
+    other = office.another(tmp_path / "other")
+    assert "the remote was tried out 0 days ago" in other("doctor").out
+    log = office.git("log", "--format=%s", "provisioning/audit", cwd=site.path).splitlines()
+    office.commit({MAIN: BIGGER})
+    other.git("pull", "--quiet")
+    other("apply", "--yes", "--allow-deletes", "9")
+    assert office.git("log", "--format=%s", "provisioning/audit", cwd=site.path).splitlines() == log
+    assert len(log) == 2
+
+
 BAD = {
     "no reason": (("freeze",), 2, "--reason"),
     "two ends": (("freeze", "--reason", "x", "--for", "1h", "--until", "2999-01-01T00:00:00Z"), 2, "exclude each other"),
