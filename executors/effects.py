@@ -9,12 +9,25 @@ from typing import cast
 from executors import records
 from executors.health import Timing
 from executors.phases import Phase
-from executors.ports import Intent, LeaseLost, Machine, NeedsHuman, NotFound, Provider, Request, Tools
+from executors.ports import (
+    Conflict,
+    Intent,
+    LeaseLost,
+    Machine,
+    NeedsHuman,
+    NotFound,
+    PortError,
+    Provider,
+    Request,
+    Tools,
+    Unsettled,
+)
 from executors.redact import Hidden, Redactor
 from planners.canonical import Json
+from planners.catalog import ProviderSpec
 from planners.model import Observation, Presence, RecordedResource, Status, host_of, kind_of, name_of
 from planners.requirements import taskserv_of
-from planners.steps import Delete, Step, Update
+from planners.steps import Create, Delete, Forget, Step, Update
 
 SECRET = "secret://"  # noqa: S105  # the scheme, not a secret
 EXTENSIONS = "taskservs"
@@ -42,12 +55,15 @@ class Effects:
         self._servers: dict[str, Json] = {name_of(a): _plain(r) for a, r in self.records.items() if kind_of(a) == "server"}
         self._redactor = redactor
         self._call_seconds = call_seconds
-        self._begun: set[str] = set()
+        self._sent: dict[str, float] = {}
+        self._missed: dict[tuple[str, str], float] = {}
         self._source = records.Source(tools.run, tools.plan, tools.source_commit)
 
     def put(self, step: Step, new: RecordedResource | None) -> None:
         """What the step's resource is from now on; ``None``: it is gone. Called by one thread only."""
-        changed = {step.address: new, **({moved: None} if (moved := getattr(step, "moved_from", "")) else {})}
+        changed: dict[str, RecordedResource | None] = {new.address if new else step.address: new}
+        if moved := getattr(step, "moved_from", ""):
+            changed.setdefault(moved, None)
         for address, record in changed.items():
             if record is None:
                 self.records.pop(address, None)
@@ -94,22 +110,60 @@ class Effects:
         """The last thing before a call outside: it has to end inside the lease."""
         if not self.tools.journal.may_start(self._call_seconds):
             raise LeaseLost("the lease would run out during the next call, and could not be renewed")
-        self._begun.add(phase.op)
+        self._sent.setdefault(phase.op, self.tools.clock.monotonic())
 
     def begun(self, phase: Phase) -> bool:
         """Whether anything was called outside for this phase."""
-        return phase.op in self._begun
+        return phase.op in self._sent
+
+    # --- what is known of calls that were given up ------------------------------------------------------------
+
+    def outlives(self, phase: Phase) -> bool:
+        """Whether it is a call to a provider that may take effect after whoever made it has given up, and then matters."""
+        return phase.name in ("create", "update", "move") and kind_of(phase.step.address) not in ("taskserv", "cluster")
+
+    def late(self, phase: Phase) -> float:
+        """Seconds after which such a call shows, or never took place."""
+        if kind_of(phase.step.address) in ("taskserv", "cluster"):
+            return 0.0
+        before = self.before(phase)
+        names = {phase.step.provider, *(r.provider for r in (before, *records.predecessors(before)) if r)}
+        return max((spec.late_seconds for spec in map(self.spec, names) if spec), default=0.0)
+
+    def keyed(self, phase: Phase) -> bool:
+        """Whether the same call again is the same resource: a creation under a key that the provider still remembers."""
+        spec = self.spec(phase.step.provider)
+        if spec is None or phase.name != "create" or spec.idempotency != "key":
+            return False
+        # what an earlier holder sent is of unknown age
+        sent = self._sent.get(phase.op, float("-inf"))
+        return not spec.key_seconds or self.tools.clock.monotonic() - sent + 2 * self._call_seconds < spec.key_seconds
+
+    def spec(self, provider: str) -> ProviderSpec | None:
+        """What is known of a provider, ``None`` when it cannot be reached."""
+        try:
+            return self.provider(provider).spec
+        except PortError:
+            return None
+
+    def before(self, phase: Phase) -> RecordedResource | None:
+        """The record that a phase starts from."""
+        return self.records.get(getattr(phase.step, "moved_from", "") or phase.step.address)
 
     # --- the effect --------------------------------------------------------------------------------------
 
     def perform(self, phase: Phase) -> Done:
         """Do it. Raises the errors of the ports."""
         step, kind = phase.step, kind_of(phase.step.address)
-        before = self.records.get(getattr(step, "moved_from", "") or step.address)
-        if phase.name == "forget" or (isinstance(step, Delete) and step.gone_with_host):
+        before = self.before(phase)
+        if isinstance(step, Delete) and step.gone_with_host:
             return Done(None)
         if isinstance(step, Update) and step.record_only:
-            return Done(self.record(step, records.outputs_of(before)))
+            return Done(records.heir(self.record(step, records.outputs_of(before)), before))
+        if phase.name == "forget":
+            if before and not (isinstance(step, Forget) and step.let_go) and kind not in ("taskserv", "cluster"):
+                self._require_gone(phase, before)
+            return Done(None)
         if kind == "cluster":
             return Done(None if phase.name == "delete" else self.record(step, {}))
         if kind == "taskserv":
@@ -126,26 +180,61 @@ class Effects:
             seen = provider.read(self.tools.owner, before or self.record(step, {}))
             if seen.presence is not Presence.PRESENT:
                 raise NeedsHuman(f"the provider does not find it: {seen.detail or seen.presence}")
-            return Done(self.record(step, seen.outputs))
+            return Done(records.heir(self.record(step, seen.outputs), before))
         request = self._request(phase, before, self.declared(step))
+        if isinstance(step, Create) and before is not None:
+            self._require_gone(phase, before)
         self._in_time(phase)
-        seen = provider.create(request) if phase.name == "create" else provider.update(request)
+        if phase.name == "create":
+            return Done(self.made(phase, provider.create(request), before))
+        seen = provider.update(request)
+        for old in records.predecessors(before):
+            self._remove(phase, old)
         return Done(self.made(phase, seen, before))
 
     def _deleted(self, phase: Phase, before: RecordedResource | None) -> Done:
         """Remove what is recorded with all it replaced, or only what it replaced when that is what this phase is for."""
         if before is None:
             return Done(None)
-        doomed = (*(() if phase.removes_old else (records.alone(before),)), *records.predecessors(before))
-        for record in doomed:
-            provider = self.provider(record.provider)
-            request = self._request(phase, record, record.declared)
-            self._in_time(phase)
-            try:
-                provider.delete(request)
-            except NotFound:
-                continue  # what is not there need not be removed
+        for record in self.doomed(phase, before):
+            self._remove(phase, record)
         return Done(records.alone(before) if phase.removes_old else None)
+
+    def doomed(self, phase: Phase, before: RecordedResource) -> tuple[RecordedResource, ...]:
+        """All that a deletion removes."""
+        return (*(() if phase.removes_old else (records.alone(before),)), *records.predecessors(before))
+
+    def _remove(self, phase: Phase, record: RecordedResource) -> None:
+        """Have it removed by id, and see that it is gone. Raises ``Unsettled`` while that does not show."""
+        provider = self.provider(record.provider)
+        request = self._request(phase, record, record.declared)
+        self._in_time(phase)
+        try:
+            provider.delete(request)
+            gone = self.seen(record).presence is Presence.ABSENT
+        except NotFound:
+            gone = self._is_gone(phase, record)
+        if not gone:
+            raise Unsettled(f"{record.address} is still there after its deletion", after=self.late(phase) / 2)
+
+    def _require_gone(self, phase: Phase, record: RecordedResource) -> None:
+        """What a plan was told is gone must be. Raises ``Conflict``, ``Unsettled``."""
+        if not self._is_gone(phase, record):
+            raise Conflict(f"{record.address} is there after all; plan again")
+
+    def _is_gone(self, phase: Phase, record: RecordedResource) -> bool:
+        """Not found may be wrong for a moment: two looks, as far apart as its provider may lag. Raises ``Unsettled``."""
+        if any(self.seen(record).presence is not Presence.ABSENT for _ in range(2)):
+            return False
+        now = self.tools.clock.monotonic()
+        wait = self._missed.setdefault((phase.op, str(record.observed.get("id"))), now) + self.late(phase) - now
+        if wait > 0:
+            raise Unsettled(f"{record.address} is not found; looking again, as that may be wrong for a moment", after=wait)
+        return True
+
+    def seen(self, record: RecordedResource) -> Observation:
+        """What its provider says of a record. Raises the errors of the ports."""
+        return self.provider(record.provider).read(self.tools.owner, record)
 
     def _on_server(self, phase: Phase, before: RecordedResource | None) -> Done:
         from executors.taskservs import scripted
@@ -223,22 +312,27 @@ class Effects:
     def made(self, phase: Phase, seen: Observation, before: RecordedResource | None) -> RecordedResource:
         """The record of what a provider made or changed; what it replaces goes along until it is removed."""
         new = self.record(phase.step, seen.outputs)
-        return records.replacing(new, before) if phase.name == "create" and not phase.last else new
+        if phase.name != "create":
+            return new
+        return records.heir(new, before) if phase.last else records.replacing(new, before)
 
-    def left(self, phase: Phase, applied: RecordedResource | None) -> RecordedResource | None:
+    def left(self, phase: Phase, applied: RecordedResource | None, unknown: bool = False) -> RecordedResource | None:
         """The record of what a failure leaves; ``None`` when the record stays as it was.
 
-        ``applied``: its record if the effect took place and only its health is missing.
+        ``applied``: its record if the effect took place and only its health is missing. ``unknown``: it may have taken place.
         """
-        step, before = phase.step, self.records.get(phase.step.address)
+        step, before = phase.step, self.before(phase)
         if applied is not None:
             return replace(applied, status=Status.DEGRADED)
         if not self.begun(phase):
             return None
         if phase.name == "delete":
-            return replace(before, status=Status.DELETING) if before else None
+            # of a replacement the new one is as it should be, and its record names what is still to go
+            return replace(before, status=Status.DELETING) if before and not phase.removes_old else None
         if kind_of(step.address) != "taskserv":
-            return None  # a provider says no before it does anything
+            # a provider says no before it does anything, unless it was not heard; a change is then made again
+            changed = unknown and phase.name != "create"
+            return replace(before, status=Status.DEGRADED) if before and changed else None
         if phase.name == "create":
             return self.record(step, {}, Status.TAINTED)
         return self.record(step, records.outputs_of(before), Status.DEGRADED)

@@ -62,6 +62,7 @@ class Settled:
     verdict: str
     recorded: RecordedResource | None = None
     check: bool = False
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

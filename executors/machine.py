@@ -148,7 +148,8 @@ def _result(phase: Phase, status: str, message: str, left: RecordedResource | No
 def _settled(run: Run, event: Settled) -> Run:
     phase, i = run.phase(event.op), run.index[event.op]
     if event.verdict == "applied":
-        return _applied(run, Applied(event.op, event.recorded, event.check, message="found done when the run was taken up again"))
+        message = event.message or "found done when the run was taken up again"
+        return _applied(run, Applied(event.op, event.recorded, event.check, message=message))
     if event.verdict == "redo":
         return replace(run, status=moved(run, {i: "M"}))
     if event.verdict == "partial":

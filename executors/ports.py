@@ -33,6 +33,10 @@ class Retry(PortError):  # noqa: N818  # the six are named by what the caller mu
         self.unknown = unknown
 
 
+class Unsettled(Retry):
+    """The endpoint answers, and what was asked of it does not show yet: look again later."""
+
+
 class NeedsHuman(PortError):  # noqa: N818
     """A person must decide or repair (quota, foreign owner, lives on another machine). Never retried."""
 
@@ -144,7 +148,10 @@ class Provider(Protocol):
     spec: ProviderSpec
 
     def create(self, request: Request) -> Observation:
-        """Make it, tagged with owner and key in the same call; called again with the same key it returns the same resource."""
+        """Make it, tagged with owner and key in the same call. What the same key means again is said by ``spec.idempotency``.
+
+        Raises ``Conflict`` when names are unique and its name is taken.
+        """
 
     def read(self, owner: Owner, recorded: RecordedResource) -> Observation:
         """What is there now; raises ``Retry`` when it cannot tell (never says absent for a failed read)."""
@@ -153,7 +160,7 @@ class Provider(Protocol):
         """Change it in place to ``declared`` (also repairs drift, such as power)."""
 
     def delete(self, request: Request) -> None:
-        """Remove it by recorded id; already gone is fine."""
+        """Remove it by recorded id. What is not there is fine, or ``NotFound`` where that answer might be wrong for a moment."""
 
     def list(self, owner: Owner) -> Sequence[Found]:
         """All that carries this ownership tag."""

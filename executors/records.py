@@ -66,15 +66,21 @@ def replacing(new: RecordedResource, old: RecordedResource | None) -> RecordedRe
     return replace(new, observed={**new.observed, REPLACES: kept})
 
 
+def heir(new: RecordedResource, old: RecordedResource | None) -> RecordedResource:
+    """A new record of the same resource, or of one whose old one is gone: what else is still to be removed goes along."""
+    kept = old.observed.get(REPLACES) if old else None
+    return replace(new, observed={**new.observed, REPLACES: kept}) if kept else new
+
+
 def alone(record: RecordedResource) -> RecordedResource:
     """The record once its predecessors are gone."""
     return replace(record, observed={k: v for k, v in record.observed.items() if k != REPLACES})
 
 
-def predecessors(record: RecordedResource) -> Iterator[RecordedResource]:
+def predecessors(record: RecordedResource | None) -> Iterator[RecordedResource]:
     """What is still there that the record replaces, newest first."""
-    kept = record.observed.get(REPLACES)
-    if isinstance(kept, Mapping):
+    kept = record.observed.get(REPLACES) if record else None
+    if record and isinstance(kept, Mapping):
         observed = cast(Mapping[str, Json], kept["observed"])
         old = replace(record, provider=str(kept["provider"]), observed=observed)
         yield alone(old)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
-from heapq import heapify, heappop, heappush
-from itertools import count
-from queue import Empty, SimpleQueue
-from random import Random
 from threading import Event as Flag
-from typing import Any, TypeVar
+from typing import Any
 
 from executors import steplog
+from executors.attempts import Attempts
 from executors.effects import Done, Effects
 from executors.events import (
     Applied,
@@ -33,20 +30,16 @@ from executors.events import (
     Tick,
 )
 from executors.health import Watch
+from executors.loop import TICK_SECONDS, Loop
 from executors.machine import advance
 from executors.phases import Phase
 from executors.ports import Broken, LeaseLost, Outcome, PortError, Retry, RunOptions, Tools
 from executors.redact import Redactor, last
-from executors.retry import ATTEMPTS, Breaker, pause
+from executors.retry import ATTEMPTS
 from executors.settling import Settler
 from executors.state import start
 from executors.threads import Pool, Threads
-from planners.model import kind_of
 from planners.steps import Plan
-
-T = TypeVar("T")
-TICK_SECONDS = 0.5
-"""How long the loop waits at most before it looks at clock, lease and cancellation again."""
 
 
 def run(plan: Plan, tools: Tools, options: RunOptions, cancel: Flag, pool: Pool | None = None) -> Outcome:
@@ -61,37 +54,38 @@ def run(plan: Plan, tools: Tools, options: RunOptions, cancel: Flag, pool: Pool 
         pool.close()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Timer:
-    """``due``: monotonic time. ``patient``: being asked to stop does not hurry it."""
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Something to do for a phase until it ends with anything but a transient error, which ``ended`` is called with.
 
-    due: float
-    number: int
-    act: Callable[[], None] = field(compare=False)
-    patient: bool = field(compare=False)
+    ``asks``: it changes nothing, so it may be done again in any case.
+    """
+
+    phase: Phase
+    act: Callable[[], Any]
+    ended: Callable[[Any], None]
+    asks: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"ask {self.phase.op}" if self.asks else self.phase.op
 
 
 class _Runner:
     """The loop's state. Every method but those handed to ``_job`` runs in the loop's thread."""
 
     def __init__(self, plan: Plan, tools: Tools, options: RunOptions, cancel: Flag, pool: Pool) -> None:
-        self._tools, self._cancel, self._pool = tools, cancel, pool
+        self._tools, self._cancel = tools, cancel
         self._redactor = Redactor()
         self._effects = Effects(tools, self._redactor, options.call_seconds)
         self._settler = Settler(self._effects)
         self._run = start(plan, tools.run, options, tools.finished, tools.open_intents, tools.recorded)
         self._events: list[Event] = []
-        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._busy = 0
-        self._timers: list[_Timer] = []
-        self._order = count()
-        self._attempts: dict[str, int] = {}
-        self._unknown: set[str] = set()
-        self._breakers: dict[str, Breaker] = {}
-        self._chance = Random(tools.run)  # noqa: S311  # jitter, told apart by run
+        self._loop = Loop(tools.clock, pool)
+        self._attempts = Attempts(tools.run)
         self._outcome: Outcome | None = None
         self._cancelled = False
-        self._at = tools.clock.monotonic()
+        self._since = self._at = tools.clock.monotonic()
 
     # --- the loop ----------------------------------------------------------------------------------------
 
@@ -101,7 +95,7 @@ class _Runner:
         self._handle(Begin())
         self._advance()
         while self._outcome is None:
-            self._wait()
+            self._loop.wait()
             self._look()
             self._advance()
         return self._outcome
@@ -111,9 +105,7 @@ class _Runner:
         now = self._tools.clock.monotonic()
         if self._cancel.is_set() and not self._cancelled:
             self._cancelled = True
-            # whoever waits to try again does so now, for the last time; health goes on being waited for
-            self._timers = [t if t.patient else replace(t, due=now) for t in self._timers]
-            heapify(self._timers)
+            self._loop.hurry()
             self._handle(Cancelled())
         if now - self._at >= TICK_SECONDS:
             self._at, passed = now, now - self._at
@@ -123,54 +115,6 @@ class _Runner:
                 self._tools.journal.renew()
             except LeaseLost as error:
                 self._lose(error)
-
-    def _wait(self) -> None:
-        """Do what is due or was reported; else wait for that, but no longer than a tick."""
-        clock = self._tools.clock
-        left = min(TICK_SECONDS, self._timers[0].due - clock.monotonic()) if self._timers else TICK_SECONDS
-        if left <= 0:
-            heappop(self._timers).act()
-        elif self._busy:
-            self._take(left)
-        elif self._timers:
-            clock.sleep(left)
-        else:
-            raise Broken("the run waits for nothing, and is not over")
-
-    def _take(self, seconds: float) -> None:
-        """All reports there are, waiting for the first."""
-        try:
-            reports = [self._inbox.get(timeout=seconds)]
-            while not self._inbox.empty():
-                reports.append(self._inbox.get_nowait())
-        except Empty:
-            return
-        for report in reports:
-            report()
-
-    def _later(self, seconds: float, act: Callable[[], None], patient: bool = False) -> None:
-        wait = 0.0 if self._cancelled and not patient else seconds
-        heappush(self._timers, _Timer(self._tools.clock.monotonic() + wait, next(self._order), act, patient))
-
-    def _job(self, work: Callable[[], T], report: Callable[[T | BaseException], None]) -> None:
-        """Have ``work`` done in the pool; ``report`` is called by the loop with its result or its error."""
-
-        def job() -> None:
-            result: T | BaseException
-            try:
-                result = work()
-            except BaseException as error:  # every end of a job reaches the loop, which raises what is not for it
-                result = error
-            self._inbox.put(partial(self._ended, report, result))
-
-        self._busy += 1
-        self._pool.submit(job)
-
-    def _ended(self, report: Callable[[Any], None], result: object) -> None:
-        self._busy -= 1
-        if isinstance(result, BaseException) and not isinstance(result, Exception):
-            raise result
-        report(result)
 
     # --- events and commands -----------------------------------------------------------------------------
 
@@ -191,7 +135,7 @@ class _Runner:
         elif isinstance(command, Record):
             intents = [self._effects.intent(self._run.phase(op)) for op in command.intents]
             record = partial(self._tools.journal.record, command.results, intents)
-            self._job(record, partial(self._recorded, command, record, 1))
+            self._loop.job(record, partial(self._recorded, command, record, 1))
         elif isinstance(command, Perform):
             self._begin(self._run.phase(command.op))
         elif isinstance(command, CheckHealth):
@@ -218,13 +162,14 @@ class _Runner:
             self._tools.progress.finished(phase.step, status, message)
 
     def _lose(self, error: BaseException) -> None:
+        self._loop.hurry()
         self._handle(Lost(self._redactor.sentence(str(error))))
 
     def _recorded(self, command: Record, record: Callable[[], None], attempt: int, result: object) -> None:
         if isinstance(result, Retry) and attempt < ATTEMPTS:
             self._tools.progress.note(self._redactor.sentence(f"{result}; trying again"))
-            again = partial(self._job, record, partial(self._recorded, command, record, attempt + 1))
-            self._later(pause(attempt, self._chance.random(), result.after), again)
+            again = partial(self._loop.job, record, partial(self._recorded, command, record, attempt + 1))
+            self._loop.later(self._attempts.pause(attempt, result), again)
         elif isinstance(result, Exception):
             self._lose(result if isinstance(result, PortError) else Broken(f"the ledger cannot be written: {result!r}"))
         else:
@@ -235,47 +180,39 @@ class _Runner:
     def _begin(self, phase: Phase) -> None:
         if phase.first:
             self._tell(phase, "started")
-        self._attempt(phase, partial(self._effects.perform, phase), partial(self._performed, phase))
+        self._perform(phase)
+
+    def _perform(self, phase: Phase) -> None:
+        self._attempt(_Job(phase, partial(self._effects.perform, phase), partial(self._performed, phase)))
 
     def _settle(self, phase: Phase) -> None:
-        self._attempt(phase, partial(self._settler.settle, phase), partial(self._settled, phase))
+        """Ask what became of what an earlier holder began; nothing of it is sent any more since this run has."""
+        quiet = self._tools.clock.monotonic() >= self._since + self._effects.late(phase)
+        ask = partial(self._settler.settle, phase, quiet)
+        self._attempt(_Job(phase, ask, partial(self._settled, phase), asks=True))
 
-    def _attempt(self, phase: Phase, work: Callable[[], T], ended: Callable[[T | PortError | Exception], None]) -> None:
-        """Do ``work`` until it ends with anything but a transient error, but not too often, nor while its endpoint is down."""
-        endpoint = self._effects.endpoint(phase)
-        now = self._tools.clock.monotonic()
-        self._breakers[endpoint], wait = self._breakers.get(endpoint, Breaker()).admit(now)
-        if wait and not self._cancelled:
-            self._later(wait, partial(self._attempt, phase, work, ended))
+    def _attempt(self, job: _Job) -> None:
+        """Do it until it ends with anything but a transient error, but not too often, nor while its endpoint is down."""
+        wait = self._attempts.admit(self._effects.endpoint(job.phase), self._tools.clock.monotonic())
+        if wait and not self._loop.hurried:
+            self._loop.later(wait, partial(self._attempt, job))
         else:
-            self._job(work, partial(self._tried, phase, work, ended))
+            self._loop.job(job.act, partial(self._tried, job))
 
-    def _tried(self, phase: Phase, work: Callable[[], T], ended: Callable[[Any], None], result: object) -> None:
-        endpoint, now = self._effects.endpoint(phase), self._tools.clock.monotonic()
-        if not isinstance(result, Retry):
-            self._breakers[endpoint] = self._breakers[endpoint].succeeded()
-            self._attempts.pop(phase.op, None)
-            ended(result)
-            return
-        self._breakers[endpoint] = self._breakers[endpoint].failed(now)
-        attempt = self._attempts[phase.op] = self._attempts.get(phase.op, 0) + 1
-        if result.unknown:
-            self._unknown.add(phase.op)
-        if attempt >= ATTEMPTS or self._cancelled or not self._may_repeat(phase):
-            ended(result)
+    def _tried(self, job: _Job, result: object) -> None:
+        phase, now = job.phase, self._tools.clock.monotonic()
+        self._attempts.ended(self._effects.endpoint(phase), phase.op, job.name, result, now)
+        again = isinstance(result, Retry) and self._attempts.left(job.name) and not self._loop.hurried
+        if not isinstance(result, Retry) or not again or (not job.asks and self._in_doubt(phase)):
+            job.ended(result)
             return
         self._log(phase, str(result), result.output)
         self._tools.progress.note(self._redactor.sentence(f"{phase.step.address}: {result}; trying again"))
-        self._later(pause(attempt, self._chance.random(), result.after), partial(self._attempt, phase, work, ended))
+        self._loop.later(self._attempts.pause_before(job.name, result), partial(self._attempt, job))
 
-    def _may_repeat(self, phase: Phase) -> bool:
-        """A creation only where the provider recognises it by key or name; all else leads to the same when repeated."""
-        known = ("key", "name")
-        return not self._makes(phase) or self._effects.provider(phase.step.provider).spec.idempotency in known
-
-    def _makes(self, phase: Phase) -> bool:
-        """Whether it may make something at a provider that nobody would know of."""
-        return phase.name == "create" and kind_of(phase.step.address) not in ("taskserv", "cluster")
+    def _in_doubt(self, phase: Phase) -> bool:
+        """Whether it may have taken place, or still take place, and saying it again might do it twice or out of order."""
+        return phase.op in self._attempts.unknown and self._effects.outlives(phase) and not self._effects.keyed(phase)
 
     def _performed(self, phase: Phase, result: Done | Exception) -> None:
         if isinstance(result, LeaseLost):
@@ -296,9 +233,16 @@ class _Runner:
 
     def _fail(self, phase: Phase, error: Exception) -> None:
         """A refusal, a transient error once too often, or a bug of an adapter: nothing is hidden, nothing half made is lost."""
+        if not isinstance(error, PortError) and self._effects.begun(phase):
+            self._attempts.unknown.add(phase.op)
+        if phase.op in self._attempts.unknown and self._effects.outlives(phase):
+            self._wait_until_told(phase, error)
+        else:
+            self._refused(phase, error)
+
+    def _refused(self, phase: Phase, error: Exception, kind: str = "") -> None:
         bug = not isinstance(error, PortError)
-        unknown = self._makes(phase) and self._effects.begun(phase) and (bug or phase.op in self._unknown)
-        kind = "unknown" if unknown else "transient" if isinstance(error, Retry) else "permanent"
+        kind = kind or ("transient" if isinstance(error, Retry) else "permanent")
         what = f"the adapter failed: {type(error).__name__}: {error}" if bug else str(error)
         output = "".join(traceback.format_exception(error)) if bug else getattr(error, "output", "")
         self._end(phase, kind, what, output)
@@ -306,20 +250,76 @@ class _Runner:
     def _end(self, phase: Phase, kind: str, what: str, output: str) -> None:
         message = self._redactor.sentence(what)
         self._log(phase, what, output)
-        applied = self._run.applied.get(phase.op)
-        left = None if kind == "unknown" else self._effects.left(phase, applied.recorded if applied else None)
+        applied, unknown = self._run.applied.get(phase.op), phase.op in self._attempts.unknown
+        left = None if kind == "unknown" else self._effects.left(phase, applied.recorded if applied else None, unknown)
         if left is not None:
             self._effects.put(phase.step, left)
         self._tell(phase, "failed", message)
         self._handle(Failed(phase.op, kind, message, left, last(self._redactor.text(output))))
 
-    def _settled(self, phase: Phase, result: Settled | Exception) -> None:
+    # --- unknown outcomes --------------------------------------------------------------------------------
+
+    def _wait_until_told(self, phase: Phase, error: Exception) -> None:
+        """Nobody knows whether it took place. That shows once its provider has been quiet for as long as its spec says."""
+        wait = max(self._effects.late(phase), self._attempts.pause_before(phase.op, error) if isinstance(error, Retry) else 0.0)
+        due = self._tools.clock.monotonic() + wait
+        self._tell_waiting(phase, wait)
+        self._loop.later(wait, partial(self._ask_after, phase, error, due))
+
+    def _tell_waiting(self, phase: Phase, seconds: float) -> None:
+        told = f"{phase.step.address}: its outcome is unknown; {phase.step.provider} is asked in {seconds:.0f} s"
+        self._tools.progress.note(told)
+
+    def _ask_after(self, phase: Phase, error: Exception, due: float) -> None:
+        told = partial(self._told, phase, error, self._tools.clock.monotonic() >= due)
+        if phase.name == "create":
+            self._attempt(_Job(phase, partial(self._settler.made, phase), told, asks=True))
+        else:
+            told(None)
+
+    def _told(self, phase: Phase, error: Exception, quiet: bool, found: Settled | Exception | None) -> None:
+        """Adopt what is there, do it again when nothing is, or leave its intent open when it is too early to tell."""
+        if isinstance(found, Exception):
+            self._cannot_tell(phase, found)
+        elif found is not None:
+            self._effects.put(phase.step, found.recorded)
+            message = found.message or "its answer was lost, and it was found by its tag"
+            self._done(phase, Applied(phase.op, found.recorded, message=message))
+        elif not quiet:
+            self._refused(phase, error, "unknown")
+        else:
+            if phase.name == "create":
+                self._attempts.unknown.discard(phase.op)
+            if isinstance(error, Retry) and self._attempts.left(phase.op) and not self._loop.hurried:
+                self._perform(phase)
+            else:
+                self._refused(phase, error)
+
+    def _cannot_tell(self, phase: Phase, why: Exception) -> None:
+        self._end(phase, "unknown", f"what became of it cannot be told: {why}", getattr(why, "output", ""))
+
+    def _settled(self, phase: Phase, result: Settled | Exception | None) -> None:
         if isinstance(result, LeaseLost):
             self._lose(result)
         elif isinstance(result, Exception):
-            self._end(phase, "unknown", f"what became of it cannot be told: {result}", getattr(result, "output", ""))
-        elif result.verdict == "applied":
+            self._cannot_tell(phase, result)
+        elif result is None and self._loop.hurried:
+            self._cannot_tell(phase, Broken("asked to stop before its provider had been quiet for long enough"))
+        elif result is None:
+            self._attempts.forget(f"ask {phase.op}")
+            wait = self._since + self._effects.late(phase) - self._tools.clock.monotonic()
+            self._tell_waiting(phase, wait)
+            self._loop.later(wait, partial(self._settle, phase))
+        else:
+            self._taken_up(phase, result)
+
+    def _taken_up(self, phase: Phase, result: Settled) -> None:
+        if result.verdict == "redo":
+            # the earlier call may still be under way, whatever becomes of this one
+            self._attempts.unknown.add(phase.op)
+        if result.recorded is not None or result.verdict == "applied":
             self._effects.put(phase.step, result.recorded)
+        if result.verdict == "applied":
             self._done(phase, result)
         else:
             self._handle(result)
@@ -339,7 +339,7 @@ class _Runner:
             self._ask(phase, Watch(timing, self._tools.clock.monotonic()))
 
     def _ask(self, phase: Phase, watch: Watch) -> None:
-        self._job(partial(self._effects.healthy, phase.step), partial(self._asked, phase, watch))
+        self._loop.job(partial(self._effects.healthy, phase.step), partial(self._asked, phase, watch))
 
     def _asked(self, phase: Phase, watch: Watch, result: tuple[bool, str] | Exception) -> None:
         if isinstance(result, Exception) and not isinstance(result, Retry):
@@ -355,4 +355,4 @@ class _Runner:
         if pause is None:
             self._end(phase, "permanent", f"not healthy: {detail}", "")
         else:
-            self._later(pause, partial(self._ask, phase, watch), patient=True)
+            self._loop.later(pause, partial(self._ask, phase, watch), patient=True)

@@ -20,8 +20,11 @@ def inverse(step: Step, before: RecordedResource | None) -> Step | None:
     and the next plan sees that.
     """
     if isinstance(step, (Create, Adopt)):
-        kind = Forget if isinstance(step, Adopt) else Delete
-        return None if before else kind(step.address, step.provider, REASON, extension=step.extension)
+        if before is not None:
+            return None
+        if isinstance(step, Adopt):
+            return Forget(step.address, step.provider, REASON, extension=step.extension, let_go=True)
+        return Delete(step.address, step.provider, REASON, extension=step.extension)
     if before is None or isinstance(step, Read) or (isinstance(step, Replace) and step.gone_with_host):
         return None
     common: dict[str, Any] = {

@@ -184,8 +184,6 @@ def _replaced(resource: Resource, before: RecordedResource, forced: Collection[s
         return "tainted: the last run left it half made"
     if before.status is Status.DELETING:
         return "its deletion was not finished"
-    if REPLACES in before.observed:
-        return "what it replaced is still there"
     if before.provider != resource.provider:
         return f"provider changes from '{before.provider}' to '{resource.provider}'"
     return f"{', '.join(forced)} cannot change in place" if forced else ""
@@ -201,6 +199,8 @@ def _reasons(
     """Why something is to be done outside, the most telling reason first."""
     if before.status is Status.DEGRADED:
         yield "the last run left it changed half way or not healthy"
+    if REPLACES in before.observed:
+        yield "what it replaced is still there and is removed"
     behind = [c for c in changes if same(c.before, c.after)]
     if any(c not in drift and c not in behind for c in changes):
         yield "declaration changed"
@@ -246,6 +246,8 @@ def remove(before: RecordedResource, reason: str, world: World, leaving: Collect
         "extension": before.extension,
         "implied_by": before.implied_by,
     }
+    if before.status is Status.DELETING:
+        reason = f"{reason}, and its deletion was not finished"
     host, seen = host_of(before.address), world.observed.get(before.address)
     if seen is not None and seen.presence is Presence.ABSENT:
         return Forget(reason=f"{reason}, and it is already gone", **common)

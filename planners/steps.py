@@ -11,7 +11,7 @@ from planners.model import EMPTY, PLAIN, Dependency, Environment, Lifecycle
 
 PLAN_FORMAT = 1
 """Version of the plan document; a reader refuses a newer one."""
-PLANNER_VERSION = "1"
+PLANNER_VERSION = "2"
 """Raised whenever equal inputs may give another plan; part of the plan id."""
 
 
@@ -96,6 +96,8 @@ class Adopt(_Step):
 @dataclass(frozen=True, slots=True)
 class Forget(_Step):
     action: ClassVar[str] = "forget"
+    let_go: bool = False
+    """It may be there, and is left alone; otherwise it is taken out of the record only once it is sure to be gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,9 @@ def remove(machine: Machine, files: Mapping[str, bytes], name: str, request: Req
     marker = _fenced(markers.read(machine, name), request)
     if marker is None:
         return ""
+    # from here on it is half there: whoever finds this goes on removing it, or installs it anew
+    marker = replace(marker, op=request.op, token=request.token, complete=False, installed="")
+    markers.write(machine, name, marker)
     work = Work(machine, name, {}, marker.facts, request)
     if marker.uninstall:
         content = machine.get(f"{markers.folder(name)}/scripts/{marker.uninstall}") or b""

@@ -11,16 +11,16 @@ import pytest
 
 from executors.clocks import FakeClock
 from executors.effects import Effects
-from executors.fakes import FaultyProvider, FixedExtensions, FixedSecrets, MemoryJournal, SilentProgress
+from executors.fakes import FixedExtensions, FixedSecrets, MemoryJournal, SilentProgress
 from executors.phases import Phase
-from executors.ports import LeaseLost, NeedsHuman, NotFound, Owner, Request, Tools
+from executors.ports import Conflict, LeaseLost, NeedsHuman, NotFound, Owner, Request, Tools, Unsettled
 from executors.providers import fake
 from executors.providers.fake.provider import FakeProvider
 from executors.redact import MASK, Hidden, Redactor
 from planners.canonical import digest
-from planners.model import Observation, RecordedResource, Status
-from planners.references import RESOLVED
-from planners.steps import Adopt, Create, Delete, Move, Read, Replace, Step, Update
+from planners.model import Observation, Presence, RecordedResource, Status
+from planners.references import REPLACES, RESOLVED
+from planners.steps import Adopt, Create, Delete, Forget, Move, Read, Replace, Step, Update
 
 OWNER = Owner("w-1", "shop")
 SECRET = "secret://shop/db/password"
@@ -192,16 +192,79 @@ def test_deleting_removes_what_is_recorded_with_all_it_replaced(desk: Desk) -> N
     assert desk.perform(Delete("server/a", "fake", "")) is None, "nothing recorded, nothing to remove"
 
 
-def test_what_the_provider_does_not_find_need_not_be_removed(desk: Desk) -> None:
-    desk.perform(Create("server/a", "fake", ""))
-    gone = FaultyProvider(desk.spy)
+class Flapping(FakeProvider):
+    """Says for a while that nothing is there, or that everything still is."""
 
-    def hook(verb: str, address: str) -> None:
-        raise NotFound("gone")
+    saying = ""
 
-    gone.before = hook
-    desk.effects.tools = replace(desk.effects.tools, providers={"fake": gone})
-    assert desk.perform(Delete("server/a", "fake", "")) is None
+    def delete(self, request: Request) -> None:
+        if self.saying == "gone":
+            raise NotFound("gone")
+        super().delete(request)
+
+    def read(self, owner: Owner, recorded: RecordedResource) -> Observation:
+        said = {"gone": Observation(Presence.ABSENT), "there": Observation(Presence.PRESENT)}
+        return said.get(self.saying) or super().read(owner, recorded)
+
+
+def flapping(tmp_path: Path, late: float) -> tuple[Desk, Flapping, FakeClock]:
+    provider, clock = Flapping(replace(fake.SPEC, late_seconds=late), tmp_path / "world"), FakeClock()
+    desk = Desk(tmp_path, {"server/a": SERVER})
+    desk.effects.tools = replace(desk.effects.tools, providers={"fake": provider}, clock=clock)
+    return desk, provider, clock
+
+
+GONE: tuple[Step, ...] = (Delete("server/a", "fake", ""), Forget("server/a", "fake", ""), Create("server/a", "fake", ""))
+
+
+@pytest.mark.parametrize("step", GONE)
+def test_what_is_not_found_is_gone_when_it_is_not_found_again_later(tmp_path: Path, step: Step) -> None:
+    desk, provider, clock = flapping(tmp_path, late=30.0)
+    provider.saying = "gone"
+    with pytest.raises(Unsettled) as error:
+        desk.effects.perform(phase(step))
+    assert (error.value.after, "server/a is not found" in str(error.value)) == (30.0, True)
+    assert not list(provider.list(OWNER)), "nothing was made beside what may be there"
+    clock.advance(30.0)
+    assert (desk.effects.perform(phase(step)).recorded is None) == (step.action != "create")
+
+
+@pytest.mark.parametrize("step", GONE[1:])
+def test_what_a_plan_called_gone_and_is_there_stops_that_step(tmp_path: Path, step: Step) -> None:
+    desk, provider, _ = flapping(tmp_path, late=0.0)
+    provider.saying = "there"
+    with pytest.raises(Conflict, match="is there after all"):
+        desk.effects.perform(phase(step))
+    assert not desk.effects.begun(phase(step))
+
+
+def test_what_is_to_be_let_go_may_be_there(tmp_path: Path) -> None:
+    desk, provider, _ = flapping(tmp_path, late=0.0)
+    provider.saying = "there"
+    assert desk.effects.perform(phase(Forget("server/a", "fake", "", let_go=True))).recorded is None
+
+
+def test_a_deletion_that_does_not_show_is_not_done(tmp_path: Path) -> None:
+    desk, provider, _ = flapping(tmp_path, late=30.0)
+    provider.saying = "there"
+    with pytest.raises(Unsettled, match="still there") as error:
+        desk.effects.perform(phase(Delete("server/a", "fake", "")))
+    assert error.value.after == 15.0
+    left = desk.effects.left(phase(Delete("server/a", "fake", "")), None)
+    assert left and left.status is Status.DELETING
+
+
+def test_a_change_takes_away_what_the_resource_replaced(desk: Desk) -> None:
+    old = desk.perform(Create("server/a", "fake", ""))
+    successor = replace(phase(Replace("server/a", "fake", "", create_first=True), "create", last=False), op="2" * 64)
+    new = desk.effects.perform(successor).recorded
+    assert old and new and len(list(desk.spy.list(OWNER))) == 2
+    desk.effects.put(Create("server/a", "fake", ""), new)
+    kept = desk.perform(Read("server/a", "fake", ""))
+    assert kept and REPLACES in kept.observed, "looking at it forgets nothing"
+    done = desk.perform(Update("server/a", "fake", ""))
+    assert done and REPLACES not in done.observed
+    assert [f.observation.outputs["id"] for f in desk.spy.list(OWNER)] == [new.observed["id"]]
 
 
 def test_a_taskserv_knows_its_server_and_all_others(desk: Desk) -> None:
@@ -263,11 +326,32 @@ def test_what_a_failure_leaves(tmp_path: Path, step: Step, name: str, begun: boo
     effects = Desk(tmp_path, {"server/a": SERVER, "taskserv/a/web": WEBSERV}).effects
     failed = phase(step, name)
     if begun:
-        effects._begun.add(failed.op)
+        effects._sent[failed.op] = 0.0
     left = effects.left(failed, None)
     assert (left.status if left else None) == status
     if status is Status.DEGRADED:
         assert left and left.observed["url"] == "u", "what others refer to stays"
+
+
+@pytest.mark.parametrize("step", [Update("server/a", "fake", ""), Move("server/b", "fake", "", moved_from="server/a")])
+def test_a_change_that_may_have_taken_place_is_to_be_made_again(tmp_path: Path, step: Step) -> None:
+    effects = Desk(tmp_path, {"server/a": SERVER}).effects
+    effects._sent[phase(step).op] = 0.0
+    assert effects.left(phase(step), None, unknown=True) == replace(SERVER, status=Status.DEGRADED)
+
+
+def test_a_key_is_trusted_while_its_provider_remembers_it(tmp_path: Path) -> None:
+    create, clock = phase(Create("server/a", "fake", "")), FakeClock()
+    effects = Desk(tmp_path).effects
+    assert effects.keyed(create) and not effects.keyed(phase(Update("server/a", "fake", "")))
+    forgetful = FakeProvider(replace(fake.SPEC, key_seconds=3600.0), tmp_path)
+    effects.tools = replace(effects.tools, providers={"fake": forgetful}, clock=clock)
+    assert not effects.keyed(create), "nobody knows when an earlier holder sent it"
+    effects.perform(create)
+    assert effects.keyed(create)
+    clock.advance(3600.0)
+    assert not effects.keyed(create)
+    assert not effects.keyed(phase(Create("server/a", "gone", ""))), "a provider that cannot be reached remembers nothing"
 
 
 def test_what_is_applied_and_not_healthy_is_degraded(desk: Desk) -> None:

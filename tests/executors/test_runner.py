@@ -23,7 +23,7 @@ from executors.runner import run
 from executors.threads import Inline, Pool, Threads
 from planners.canonical import digest
 from planners.model import Dependency, Environment, Observation, Presence, RecordedResource, Status
-from planners.references import RESOLVED
+from planners.references import REPLACES, RESOLVED
 from planners.steps import Adopt, Create, Delete, Forget, Move, Plan, Read, Replace, Step, Update
 
 OWNER = Owner("w-1", "shop")
@@ -298,7 +298,7 @@ def test_every_kind_of_step(stage: Stage) -> None:
     outcome = stage.apply(
         Update("server/a", "fake", "", declared={"cpu_cores": 2}),
         Delete("server/b", "fake", ""),
-        Forget("server/c", "fake", ""),
+        Forget("server/c", "fake", "", let_go=True),
         Move("server/new", "fake", "", moved_from="server/old", declared={"cpu_cores": 4}),
         Update("taskserv/a/web", "fake", "", record_only=True, edges=after("server/new"), declared={"version": "1.0.0"}),
         Read("server/a", "fake", "", declared={"cpu_cores": 2}, depends_on=after("server/a")),
@@ -392,11 +392,9 @@ def test_an_endpoint_that_keeps_failing_is_left_alone_for_a_while(stage: Stage) 
 def test_a_creation_without_a_key_is_not_repeated(stage: Stage) -> None:
     stage.provider.spec = replace(stage.provider.spec, idempotency="tag")
     stage.provider.after = once(("create", Retry("cut off", unknown=True)))
-    outcome = stage.apply(server("a"))
-    assert (outcome.status, outcome.unknown) == ("failed", ("server/a",))
-    assert stage.provider.calls == [("create", "server/a")]
-    assert len(stage.journal.open) == 1
-    assert stage.apply(server("a"), resume="r1").status == "succeeded"
+    assert stage.apply(server("a")).status == "succeeded"
+    assert stage.provider.calls == [("create", "server/a"), ("list", "")]
+    assert stage.journal.results[-1].message == "its answer was lost, and it was found by its tag"
     assert stage.agrees()
 
 
@@ -407,12 +405,19 @@ def test_a_lost_answer_with_a_key_is_asked_for_again(stage: Stage) -> None:
     assert stage.agrees()
 
 
-def test_an_outcome_that_stays_unknown_is_settled_by_the_next_holder(stage: Stage) -> None:
+def out_of_reach(stage: Stage) -> None:
+    """Creations take place unheard, and then the provider is down."""
     stage.provider.after = always("create", Retry("cut off", unknown=True))
+    stage.provider.before = always("list", Retry("down"))
+
+
+def test_an_outcome_that_stays_unknown_is_settled_by_the_next_holder(stage: Stage) -> None:
+    out_of_reach(stage)
     outcome = stage.apply(server("a"))
-    assert (outcome.status, outcome.unknown, outcome.failed) == ("failed", ("server/a",), (("server/a", "cut off"),))
+    assert (outcome.status, outcome.unknown) == ("failed", ("server/a",))
+    assert outcome.failed == (("server/a", "what became of it cannot be told: down"),)
     assert len(stage.journal.open) == 1 and not stage.journal.state
-    stage.provider.after = lambda verb, address: None
+    stage.provider.after = stage.provider.before = lambda verb, address: None
     stage.journal = stage.journal.taken_over()
     assert stage.apply(server("a"), resume="r1", settle_only=True).done == ("server/a",)
     assert stage.agrees()
@@ -420,9 +425,8 @@ def test_an_outcome_that_stays_unknown_is_settled_by_the_next_holder(stage: Stag
 
 
 def test_a_provider_that_cannot_be_asked_leaves_the_intent_open(stage: Stage) -> None:
-    stage.provider.after = always("create", Retry("cut off", unknown=True))
+    out_of_reach(stage)
     stage.apply(server("a"))
-    stage.provider.before = always("list", Retry("down"))
     outcome = stage.apply(server("a"), resume="r1")
     assert outcome.failed == (("server/a", "what became of it cannot be told: down"),)
     assert outcome.unknown == ("server/a",) and len(stage.journal.open) == 1
@@ -432,7 +436,8 @@ def test_a_bug_of_an_adapter_fails_its_step_and_is_logged(stage: Stage) -> None:
     stage.provider.before = always("create", KeyError("zone"))
     outcome = stage.apply(server("a"))
     assert outcome.failed == (("server/a", "the adapter failed: KeyError: 'zone'"),)
-    assert outcome.unknown == ("server/a",), "nobody knows how far it came"
+    assert stage.provider.calls == [("list", "")], "nobody knows how far it came, so that is asked"
+    assert not outcome.unknown and not stage.journal.open
     assert "Traceback" in stage.log("server/a")
 
 
@@ -544,7 +549,7 @@ def test_a_replacement_removes_and_makes_or_the_other_way_round(stage: Stage) ->
         Replace("server/a", "fake", "image", declared={"image": "2"}),
         Replace("server/b", "fake", "image", declared={"image": "2"}, create_first=True, depends_on=after("server/a")),
     )
-    assert [verb for verb, _ in stage.provider.calls] == ["delete", "create", "create", "delete"]
+    assert [verb for verb, _ in stage.provider.calls] == ["delete", "read", "create", "create", "delete", "read"]
     assert stage.agrees()
     assert set(stage.journal.state["server/b"].observed) == {"id", "machine", "address", "private_ip", "public_ip"}
 
@@ -554,10 +559,20 @@ def test_a_predecessor_that_cannot_be_removed_stays_owned_and_goes_the_next_time
     step = Replace("server/a", "fake", "image", declared={"image": "2"}, create_first=True)
     stage.provider.before = always("delete", NeedsHuman("protected"))
     assert stage.apply(step).failed == (("server/a", "protected"),)
-    assert stage.journal.state["server/a"].status is Status.DELETING
+    successor = stage.journal.state["server/a"]
+    assert (successor.status, REPLACES in successor.observed) == (Status.READY, True)
     assert len(stage.present()["server/a"]) == 2
-    assert stage.apply(step).status == "failed"
-    assert len(stage.present()["server/a"]) == 3
+    assert stage.apply(Update("server/a", "fake", "what it replaced is still there")).status == "failed"
+    assert REPLACES in stage.journal.state["server/a"].observed
+    stage.provider.before = lambda verb, address: None
+    assert stage.apply(Update("server/a", "fake", "what it replaced is still there")).status == "succeeded"
+    assert stage.agrees() and REPLACES not in stage.journal.state["server/a"].observed
+
+
+def test_removing_what_has_a_predecessor_removes_both(stage: Stage) -> None:
+    stage.apply(server("a", image="1"))
+    stage.provider.before = always("delete", NeedsHuman("protected"))
+    stage.apply(Replace("server/a", "fake", "image", declared={"image": "2"}, create_first=True))
     stage.provider.before = lambda verb, address: None
     assert stage.apply(Delete("server/a", "fake", "")).status == "succeeded"
     assert not stage.present() and not stage.journal.state
@@ -854,11 +869,14 @@ def test_a_kill_in_a_thread_ends_the_run_too(stage: Stage) -> None:
 
 
 def test_what_two_processes_made_under_one_key_is_told(stage: Stage) -> None:
-    stage.provider.after = always("create", Retry("cut off", unknown=True))
+    out_of_reach(stage)
     stage.apply(server("a"))
     (found,) = stage.world.list(OWNER)
-    twice = [found, replace(found, observation=Observation(Presence.PRESENT, outputs={"id": "twin"}))]
-    stage.provider.after = lambda verb, address: None
+    twice = [found, replace(found, observation=Observation(Presence.PRESENT, outputs={"id": "a-twin"}))]
+    stage.provider.after = stage.provider.before = lambda verb, address: None
     stage.world.list = lambda owner: twice  # type: ignore[method-assign, assignment]
     stage.apply(server("a"), resume="r1")
-    assert any("made 2 times under one key" in note for note in stage.notes.notes)
+    told = f"it was made 2 times: a-twin is kept, {found.observation.outputs['id']} not recorded"
+    assert f"server/a: {told}; 'provisioning drift' shows it" in stage.notes.notes
+    assert stage.journal.results[-1].message == told, "the audit says so too"
+    assert stage.journal.state["server/a"].observed["id"] == "a-twin"

@@ -13,12 +13,13 @@ from executors.effects import Effects
 from executors.events import Settled
 from executors.fakes import FaultyProvider, FixedExtensions, FixedSecrets, MemoryJournal, SilentProgress
 from executors.phases import Phase
-from executors.ports import Owner, Retry, Tools
+from executors.ports import Owner, Request, Retry, Tools
 from executors.providers import fake
 from executors.providers.fake.provider import FakeProvider
 from executors.redact import Redactor
 from executors.settling import Settler
 from executors.taskservs import markers
+from planners.catalog import ProviderSpec
 from planners.model import RecordedResource, Status
 from planners.steps import Adopt, Create, Delete, Forget, Move, Read, Replace, Step, Update
 
@@ -45,7 +46,9 @@ class Desk:
         return done.recorded
 
     def settle(self, phase: Phase) -> Settled:
-        return Settler(self.effects).settle(phase)
+        settled = Settler(self.effects).settle(phase)
+        assert settled, "it is never too early once the provider was quiet"
+        return settled
 
     def verdict(self, phase: Phase) -> str:
         return self.settle(phase).verdict
@@ -64,11 +67,52 @@ SERVER = Create("server/a", "fake", "", declared={"cpu_cores": 1})
 WEBSERV = Create("taskserv/a/web", "fake", "", declared={"version": "1.0.0", "config": {}})
 
 
-def test_a_creation_is_found_under_its_key_or_was_never_done(desk: Desk) -> None:
-    assert desk.verdict(phase(SERVER)) == "nothing"
+def test_a_creation_is_found_under_its_key_or_asked_for_again(desk: Desk) -> None:
+    assert desk.verdict(phase(SERVER)) == "redo"
     made = desk.did(phase(SERVER), recorded=False)
     assert desk.settle(phase(SERVER)) == Settled(phase(SERVER).op, "applied", made)
-    assert desk.verdict(phase(SERVER, op="2")) == "nothing", "another key is another resource"
+    assert desk.verdict(phase(SERVER, op="2")) == "redo", "another key is another resource"
+
+
+LATE = replace(fake.SPEC, late_seconds=13.0)
+TOO_EARLY = None
+
+
+@pytest.mark.parametrize(
+    ("spec", "early", "late"),
+    [
+        (LATE, "redo", "redo"),
+        (replace(LATE, idempotency="name"), TOO_EARLY, "redo"),
+        (replace(LATE, idempotency="tag"), TOO_EARLY, "nothing"),
+        (replace(LATE, key_seconds=3600.0), TOO_EARLY, "nothing"),
+    ],
+)
+def test_what_is_not_found_may_still_come(desk: Desk, spec: ProviderSpec, early: str | None, late: str) -> None:
+    desk.provider.spec = spec
+    settler = Settler(desk.effects)
+    answers = [settler.settle(phase(SERVER), quiet) for quiet in (False, True)]
+    assert [a and a.verdict for a in answers] == [early, late]
+    orphans = [settler.settle(phase(SERVER, orphan=True), quiet) for quiet in (False, True)]
+    assert [a and a.verdict for a in orphans] == [TOO_EARLY, "nothing"], "nobody knows what it was to be"
+
+
+@pytest.mark.parametrize("step", [Update("server/a", "fake", ""), Delete("server/a", "fake", "")])
+def test_a_change_is_not_made_again_while_it_may_still_come(desk: Desk, step: Step) -> None:
+    desk.did(phase(SERVER))
+    assert Settler(desk.effects).settle(phase(step, op="2"), quiet=False) is TOO_EARLY
+
+
+def test_a_request_that_would_be_another_now_is_not_sent_under_the_same_key(desk: Desk) -> None:
+    intent = desk.effects.intent(phase(SERVER))
+    for request, early, late in ((intent.request, "redo", "redo"), ("of other parameters", TOO_EARLY, "nothing")):
+        desk.effects.tools = replace(desk.effects.tools, open_intents=(replace(intent, request=request),))
+        settler = Settler(desk.effects)
+        answers = [settler.settle(phase(SERVER), quiet) for quiet in (False, True)]
+        assert [a and a.verdict for a in answers] == [early, late]
+    desk.did(phase(SERVER), recorded=False)
+    adopted = Settler(desk.effects).settle(phase(SERVER))
+    assert adopted and adopted.verdict == "applied" and adopted.recorded
+    assert adopted.recorded.status is Status.DEGRADED, "the next plan makes it what it is to be"
 
 
 def test_a_successor_is_found_with_what_it_replaces(desk: Desk) -> None:
@@ -92,10 +136,22 @@ def test_a_deletion_is_done_when_the_thing_is_gone(desk: Desk) -> None:
     assert desk.settle(delete) == Settled(delete.op, "applied")
 
 
+def test_a_deletion_of_two_that_removed_one_is_gone_on_with(desk: Desk) -> None:
+    old = desk.did(phase(SERVER))
+    step = Replace("server/a", "fake", "", create_first=True)
+    new = desk.did(phase(step, "create", op="2", last=False))
+    assert old and new
+    desk.provider.delete(Request(OWNER, "server/a", {}, new, "x", "x", 1))
+    assert desk.verdict(phase(Delete("server/a", "fake", ""), op="3")) == "redo"
+
+
 @pytest.mark.parametrize("step", [Update("server/a", "fake", ""), Move("server/a", "fake", "", moved_from="server/b")])
 def test_a_change_in_place_is_done_again(desk: Desk, step: Step) -> None:
     assert desk.verdict(phase(step)) == "redo"
-    assert desk.settle(phase(step, orphan=True)) == Settled(phase(step).op, "partial"), "nobody knows what it was to be"
+    made = desk.did(phase(Create("server/b" if isinstance(step, Move) else "server/a", "fake", "")))
+    assert made
+    degraded = replace(made, status=Status.DEGRADED)
+    assert desk.settle(phase(step, orphan=True)) == Settled(phase(step).op, "partial", degraded), "nobody knows what it was to be"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +215,13 @@ def test_a_removed_taskserv_has_no_marker(desk: Desk) -> None:
     desk.did(phase(SERVER))
     desk.did(phase(WEBSERV))
     assert desk.verdict(delete) == "nothing"
+    machine = desk.effects.machine("taskserv/a/web")
+    marker = markers.read(machine, "web")
+    assert marker
+    markers.write(machine, "web", replace(marker, op=delete.op, complete=False))
+    assert desk.verdict(delete) == "redo", "it was begun"
+    half = desk.settle(replace(delete, orphan=True))
+    assert half.verdict == "partial" and half.recorded and half.recorded.status is Status.DELETING
     desk.did(delete, recorded=False)
     assert desk.verdict(delete) == "applied"
 

@@ -85,7 +85,6 @@ def test_a_new_resource_shows_all_it_will_have() -> None:
     [
         ({"status": Status.TAINTED}, "tainted: the last run left it half made"),
         ({"status": Status.DELETING}, "its deletion was not finished"),
-        ({"observed": {"id": "1", "replaces": {"provider": "fake", "observed": {}}}}, "what it replaced is still there"),
     ],
 )
 def test_what_was_left_half_done_is_made_anew(change: dict[str, Any], reason: str) -> None:
@@ -99,6 +98,20 @@ def test_what_was_left_changed_half_way_is_updated() -> None:
     (made,) = planned(infra(WEB), Recorded("shop", {WEB.address: record})).steps
     assert (made.action, made.reason) == ("update", "the last run left it changed half way or not healthy")
     assert not made.record_only  # type: ignore[union-attr]
+
+
+def test_what_it_replaced_goes_without_a_replacement_of_its_own() -> None:
+    left = {"id": "2", "replaces": {"provider": "fake", "observed": {"id": "1"}}}
+    record = replace(applied(infra(WEB)).resources[WEB.address], observed=left)
+    (made,) = planned(infra(WEB), Recorded("shop", {WEB.address: record})).steps
+    assert (made.action, made.reason) == ("update", "what it replaced is still there and is removed")
+    assert not made.record_only  # type: ignore[union-attr]
+
+
+def test_a_deletion_that_was_not_finished_is_told() -> None:
+    record = replace(applied(infra(WEB)).resources[WEB.address], status=Status.DELETING)
+    (made,) = planned(infra(), Recorded("shop", {WEB.address: record})).steps
+    assert (made.action, made.reason) == ("delete", "no longer declared, and its deletion was not finished")
 
 
 def test_another_provider_makes_it_anew() -> None:

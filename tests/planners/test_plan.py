@@ -160,7 +160,7 @@ def test_the_catalog_relied_on_is_that_of_the_steps() -> None:
     assert planned(infra(server("a"), service("a", "redis"))).catalog == {
         "evaluator/declarations": "1",
         "extension/redis": "digest-of-redis",
-        "planner": "1",
+        "planner": "2",
         "provider/fake": "1",
     }
     assert set(planned(infra()).catalog) == {"evaluator/declarations", "planner"}
