@@ -20,6 +20,7 @@ from gitops.declare.source import inputs_digest
 from gitops.ledger.chain import Backoff, Chain, LostRaceError
 from gitops.ports import Commit, GitError, Person, Remote, Repository
 from gitops.schema.workspace import Identity, WorkspaceConfig
+from gitops.signers import KEY, LIST_KEY, MAKE_KEY, signer
 from gitops.stops import Exit, Stop
 from planners.canonical import digest, encode
 from planners.steps import Plan
@@ -31,11 +32,7 @@ FORMATS = (1, 2)
 digest: Git itself binds it by SHA-1 alone."""
 FILE = "approval.json"
 KIND = "approvals"
-KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,3})(?: [^\n]*)?\Z")
 CO_AUTHOR = re.compile(r"^co-authored-by:.*<([^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
-MAKE_KEY = (
-    "ssh-keygen -t ed25519, then: git config --global gpg.format ssh && git config --global user.signingkey ~/.ssh/id_ed25519.pub"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +244,7 @@ def _signed(
     identity = signer(repository, oid, config.identities)
     if identity is None:
         message = f"your signing key belongs to no identity in workspace.yaml on '{config.protected_branch}'"
-        hint = "add its public half there by pull request, under identities: {name, emails, teams, keys}; it must be an ssh key"
-        raise Stop(Exit.DENIED, message, hint)
+        raise Stop(Exit.DENIED, message, LIST_KEY)
     if document["principal"] != identity.name:
         return _signed(repository, parent, {**document, "principal": identity.name}, author, config)
     word = _checked(repository, repository.commit(oid), document, config, document["infra"])
@@ -280,21 +276,6 @@ def digest_line(document: Mapping[str, Any]) -> str:
 
 
 # --- identities ------------------------------------------------------------------------------------------
-
-
-def signer(repository: Repository, commit: str, identities: Sequence[Identity]) -> Identity | None:
-    """Whose key signed ``commit``; ``None``: nobody's that is listed."""
-    lines = _lines(identities)
-    principal = repository.verify(commit, lines).principal if lines else ""
-    number = principal.removeprefix("identity-")
-    return identities[int(number)] if number.isdigit() and int(number) < len(identities) else None
-
-
-def _lines(identities: Sequence[Identity]) -> tuple[str, ...]:
-    """Lines of an allowed-signers file. A principal is an identity's place in the list: names are free text, and in such a
-    file they would be patterns."""
-    keys = ((n, KEY.match(key.strip())) for n, identity in enumerate(identities) for key in identity.keys)
-    return tuple(f"identity-{n} {key[1]} {key[2]}" for n, key in keys if key)
 
 
 def _name_of_mail(identities: Sequence[Identity], mail: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from gitops.git.remote import normalised
 from gitops.git.worktree import NEGATIVE_REFSPEC
 from gitops.stops import Stop
-from gitops.wiring import REMOTE, Workspace, git_stops, open_workspace
+from gitops.trust import REMOTE
+from gitops.wiring import Workspace, git_stops, open_workspace
 
 OLDEST_GIT = (2, 39)
 """From here on ``push --atomic --porcelain`` and ``cat-file --batch-command`` are as we need them."""

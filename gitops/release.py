@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gitops.approval import signer
 from gitops.declare.layout import SHARED
 from gitops.declare.source import EVALUATOR, inputs_digest
 from gitops.ports import ZERO, Entry, Person, Pushed, RefUpdate, Remote, Repository
+from gitops.signers import signer
 from gitops.stops import Exit, Stop
 from planners.canonical import Json, digest, digest_bytes, encode
 from planners.digests import lifecycle_value

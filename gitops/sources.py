@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from gitops.ports import GitError
 from gitops.stops import Exit, Stop
-from gitops.wiring import REMOTE, Workspace, git_stops, head
+from gitops.trust import REMOTE
+from gitops.trust import protected_head as protected_head
+from gitops.wiring import Workspace, git_stops, head
 from planners.model import EnvironmentClass, Pin
 from planners.steps import Notice
 
@@ -24,7 +26,6 @@ EDITS_WAIT = 0.030
 """Seconds a plan waits at most, beside its own work, for the look at the working tree (DESIGN section 6)."""
 ENDING = 5.0
 """Seconds a look that was ended may take to remove its temporary folder."""
-TRACKING = f"refs/remotes/{REMOTE}"
 PROTECTED_CLASSES = (EnvironmentClass.STAGING, EnvironmentClass.PROD)
 
 
@@ -37,16 +38,6 @@ def commit_of(space: Workspace, revision: str) -> str:
     if found is None:
         raise Stop(Exit.NOT_FOUND, f"there is no commit '{revision}' in this clone", "git fetch, or name another commit")
     return found
-
-
-def protected_head(space: Workspace) -> str:
-    """The protected branch's head, fetched. Raises ``Stop`` (not found, failure)."""
-    branch = space.config.protected_branch
-    with git_stops():
-        landed = space.remote.fetch({f"refs/heads/{branch}": f"{TRACKING}/{branch}"})
-    if not landed:
-        raise Stop(Exit.NOT_FOUND, f"the remote has no branch '{branch}'", f"git push -u {REMOTE} HEAD:{branch}")
-    return next(iter(landed.values()))
 
 
 def infra_names(space: Workspace, treeish: str) -> tuple[str, ...]:
@@ -205,12 +196,11 @@ def last_change(space: Workspace, commit: str, path: str) -> str:
 
 def ledger_names(space: Workspace, offline: bool = False) -> tuple[str, ...]:
     """Infras that have a ledger, at the remote or (offline, or in a bare clone without one) as last seen."""
+    from gitops.ledger.generations import names
     from gitops.ledger.ledger import LOCAL, REMOTE_PREFIX
 
     with git_stops():
         if offline:
             # a mirror has them under their own names
-            known = [*space.repository.local(LOCAL), *space.repository.local(REMOTE_PREFIX)]
-            return tuple(sorted({ref.rpartition("/")[2] for ref in known}))
-        found: Mapping[str, str] = space.remote.refs([f"{REMOTE_PREFIX}/*"])
-    return tuple(sorted(ref.removeprefix(f"{REMOTE_PREFIX}/") for ref in found))
+            return names((*space.repository.local(LOCAL), *space.repository.local(REMOTE_PREFIX)))
+        return names(space.remote.refs([f"{REMOTE_PREFIX}/*"]))

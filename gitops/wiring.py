@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitops.ports import GitError
 from gitops.stops import Exit, Stop
+from gitops.trust import REMOTE
 
 if TYPE_CHECKING:
     from executors.ports import Clock, Provider, Tools
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gitops.git.remote import GitRemote
     from gitops.ledger.holder import Actor
     from gitops.ledger.ledger import Ledger
+    from gitops.ledger.signing import Signing
     from gitops.ledger.workspace_chain import WorkspaceChain
     from gitops.ports import Person
     from gitops.probe import Probe
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from planners.catalog import ProviderSpec
     from planners.model import Recorded
     from planners.problems import Problems
-
-REMOTE = "origin"
 
 
 def open_workspace(path: Path, environ: Mapping[str, str]) -> Workspace:
@@ -82,6 +82,10 @@ class Workspace:
         """Where ``local`` and ``fake`` keep what they make, found by every clone on this machine."""
         return self._folder("XDG_STATE_HOME", ".local/state") / self.config.id
 
+    def cache(self, name: str) -> Path:
+        """A folder of what can be made anew at any time."""
+        return self._folder("XDG_CACHE_HOME", ".cache") / name
+
     # --- configuration and people ------------------------------------------------------------------------
 
     @cached_property
@@ -95,7 +99,7 @@ class Workspace:
         from gitops.schema.workspace import WorkspaceConfig, of_document
 
         entry = self.repository.entries(treeish).get("workspace.yaml")
-        kept = self._folder("XDG_CACHE_HOME", ".cache") / "workspaces" / f"{__version__}-{entry.oid if entry else 'none'}.json"
+        kept = self.cache("workspaces") / f"{__version__}-{entry.oid if entry else 'none'}.json"
         try:
             return of_document(json.loads(kept.read_bytes()))
         except (OSError, ValueError, TypeError, KeyError):
@@ -177,9 +181,22 @@ class Workspace:
                 normalised(self.remote.url),
                 self.draw,
                 self.nonce,
+                self._signing(infra),
                 common=self.common,
             )
         return self._ledgers[infra]
+
+    def _signing(self, infra: str) -> Signing:
+        from gitops.ledger.signing import Signing
+        from gitops.trust import known
+
+        return Signing(self.repository, infra, lambda fresh: known(self, infra, fresh), self.signs)
+
+    @property
+    def signs(self) -> bool:
+        """Whether the person has git sign all they commit, and has a key."""
+        wished = self.repository.setting("commit.gpgsign", own=True).lower() in ("true", "yes", "on", "1")
+        return wished and bool(self.repository.setting("user.signingkey", own=True))
 
     @cached_property
     def common(self) -> WorkspaceChain:
@@ -197,6 +214,7 @@ class Workspace:
             lambda: self.try_remote().record,
             self.draw,
             self.nonce,
+            self.signs,
         )
 
     def common_tip(self, offline: bool) -> str:
@@ -218,16 +236,20 @@ class Workspace:
         return probe(self.repository, self.remote, address, self.person(), self.nonce()[:8], self.clock)
 
     def ledger_tip(self, infra: str, offline: bool) -> str:
-        """The newest commit of a ledger; as last seen when ``offline`` or in a bare clone. Raises ``Stop`` (not found)."""
+        """The newest commit of a ledger, the sealed chains that it continues brought too; as last seen when ``offline`` or in a
+        bare clone. Raises ``Stop`` (not found)."""
+        from gitops.ledger import generations
         from gitops.ledger.ledger import LOCAL, REMOTE_PREFIX
 
         if offline or self.bare:
-            known = {**self.repository.local(LOCAL), **self.repository.local(REMOTE_PREFIX)}
-            tips = [tip for ref, tip in known.items() if ref.endswith(f"/{infra}")]
-            if not tips:
+            mirrored = generations.newest(self.repository.local(REMOTE_PREFIX), f"{REMOTE_PREFIX}/{infra}")[1]
+            tip = self.repository.local(LOCAL).get(f"{LOCAL}/{infra}", mirrored)
+            if not tip:
                 raise Stop(Exit.NOT_FOUND, f"this clone has not seen the ledger of '{infra}'", "leave out --offline")
-            return tips[0]
-        return self.ledger(infra).view().tip
+            return tip
+        tip = self.ledger(infra).view().tip
+        self.ledger(infra).bring_sealed()
+        return tip
 
     @cached_property
     def actor(self) -> Actor:

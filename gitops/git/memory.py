@@ -23,6 +23,7 @@ Store = dict[str, tuple[str, bytes]]
 parsed_tree = lru_cache(maxsize=1 << 16)(parse_tree)
 parsed_commit = lru_cache(maxsize=1 << 16)(parse_commit)
 """Objects never change, so all stores of a process share what was made of them."""
+SIGNED = re.compile(rb"^gpgsig memory (.*) ([0-9a-f]{40})\n", re.MULTILINE)
 STEP = re.compile(r"(.*?)((?:[~^]\d*)*)\Z", re.DOTALL)
 
 
@@ -100,7 +101,11 @@ class MemoryRepository:
         with self._lock:
             parents = [self.commit(p) for p in (parent, *others) if p]
             tree = Trees(self._tree, self._put).edited(parents[0].tree if parents else "", edits, self._mode)
-            signature = f"memory {self.signer}" if sign else ""
+            raw = pack_commit(tree, [p.oid for p in parents], author, message)
+            if not sign:
+                return self._put("commit", raw)
+            # like a real one it covers everything else in the commit
+            signature = f"memory {self.signer} {object_id('commit', raw)}"
             return self._put("commit", pack_commit(tree, [p.oid for p in parents], author, message, signature))
 
     def _mode(self, oid: str) -> str:
@@ -110,10 +115,13 @@ class MemoryRepository:
         return "040000" if kind == "tree" else "100644"
 
     def verify(self, oid: str, allowed: Sequence[str]) -> Signature:
-        """Good when the signer named in the commit is the principal of a line in ``allowed``."""
-        head = self._object(oid, "commit").partition(b"\n\n")[0].decode(errors="replace")
-        signer = next((line.removeprefix("gpgsig memory ") for line in head.splitlines() if line.startswith("gpgsig ")), "")
-        good = any(line.split()[:1] == [signer] for line in allowed)
+        """Good when the signer named in the commit is the principal of a line in ``allowed``, and nothing else was changed."""
+        raw = self._object(oid, "commit")
+        match = SIGNED.search(raw)
+        if match is None:
+            return Signature(False)
+        signer, of = match[1].decode(), match[2].decode()
+        good = any(line.split()[:1] == [signer] for line in allowed) and object_id("commit", SIGNED.sub(b"", raw, 1)) == of
         return Signature(good, signer, "memory") if good else Signature(False)
 
     # --- refs --------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ A plan without changes only looks, so what writing takes is imported when someth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitops.ledger.held import Held
     from gitops.ledger.holder import Actor
     from gitops.ledger.locking import Locking
+    from gitops.ledger.signing import Signing
     from gitops.ledger.workspace_chain import WorkspaceChain
     from gitops.ledger.writer import Writer
     from gitops.ports import Remote, Repository
@@ -34,7 +35,7 @@ LOOK = 10
 
 class Ledger:
     """``remote_name``: the remote's normalised address, to which the ledger is bound. ``draw`` (0 up to 1, for pauses) and
-    ``nonce`` (32 hex digits) are chance, injected. ``sign``: commits are signed with the person's key. ``common``: the
+    ``nonce`` (32 hex digits) are chance, injected. ``signing``: what signatures mean here; ``None``: nothing. ``common``: the
     workspace's chain, read with the same question to the remote, which says who may take a lock; ``None``: everybody."""
 
     def __init__(
@@ -49,7 +50,7 @@ class Ledger:
         remote_name: str,
         draw: Callable[[], float] = draw,
         nonce: Callable[[], str] = fresh_nonce,
-        sign: bool = False,
+        signing: Signing | None = None,
         common: WorkspaceChain | None = None,
     ) -> None:
         self.infra = infra
@@ -58,14 +59,14 @@ class Ledger:
         self._timing = timing
         self._actor = actor
         self._nonce = nonce
-        self._sign = sign
+        self._signing = signing
         self._common = common
         self._view: View | None = None
 
     # --- looking -----------------------------------------------------------------------------------------
 
-    def view(self, offline: bool = False, known: str | None = None) -> View:
-        """The ledger as it is at the remote (``known``: the tip just read there, "" for none), or as this clone saw it last.
+    def view(self, offline: bool = False, known: Mapping[str, str] | None = None) -> View:
+        """The ledger as it is at the remote (``known``: refs just read there), or as this clone saw it last.
 
         Raises ``Stop``: unreachable, rewritten, edited by something else, a newer format, never seen.
         """
@@ -79,12 +80,11 @@ class Ledger:
             self._view = View(self._chain.repository, self.infra, tip)
         return self._view
 
-    def _fetch(self, known: str | None) -> str:
+    def _fetch(self, known: Mapping[str, str] | None) -> str:
         """The ledger's tip; the workspace's chain is seen on the way."""
         if known is None and self._common is not None:
-            tips = self._chain.remote.refs([self._chain.ref, self._common.ref])
-            self._common.see(tips.get(self._common.ref, ""))
-            known = tips.get(self._chain.ref, "")
+            known = self._chain.remote.refs([*self._chain.refs, self._common.ref])
+            self._common.see(known.get(self._common.ref, ""))
         return self._chain.fetch(known)
 
     def _seen(self) -> View | None:
@@ -100,16 +100,29 @@ class Ledger:
             self.view()
         self._common.admit(self.infra, kind)
 
+    def bring_sealed(self) -> None:
+        """Fetch the sealed chains that this one continues, as far as the remote still has them. Raises ``Stop``."""
+        try:
+            self._chain.bring_sealed(self._chain.tips())
+        except GitError as error:
+            raise stop_of(error) from error
+
     def _trust(self, tip: str, seen: str) -> None:
         """A tip that something else than this program wrote is not remembered, nor ever built upon. Raises ``Stop``."""
         from gitops.ledger.check import faults_since
 
         repository = self._chain.repository
         _ = View(repository, self.infra, tip).lock  # a newer format is told as that
-        if wrong := faults_since(repository, tip, seen, LOOK):
+        wrong = faults_since(repository, tip, seen, LOOK)
+        meta = None if wrong else View(repository, self.infra, tip).meta
+        if meta is not None and meta.generation != self._chain.generation:
+            wrong = [f"{tree.META}: generation {meta.generation}, where {self._chain.generation} belongs"]
+        if wrong:
             message = f"the ledger of '{self.infra}' was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
             hint = f"'provisioning state repair -i {self.infra}' says what happened and what can be done"
             raise Stop(Exit.FAILURE, message, hint)
+        if self._signing is not None:
+            self._signing.trust(tip, seen)
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -144,13 +157,19 @@ class Ledger:
         """Bind the ledger to the remote it is used with from now on. Raises ``Stop``: locked, another workspace's."""
         self._locking.move_remote(reason)
 
+    def rotate(self, reason: str) -> View:
+        """Seal this chain and begin the next one, or go on with that. Raises ``Stop``: locked, interrupted runs, no ledger."""
+        from gitops.ledger.rotate import rotate
+
+        return rotate(self.writer, self.view, reason)
+
     @cached_property
     def writer(self) -> Writer:
         """What makes this ledger's commits."""
         from gitops.ledger.writer import Writer
 
         clock = self._chain.backoff.clock
-        return Writer(self._chain, self.infra, self._meta, self._timing, clock, self._actor, self._nonce, self._sign)
+        return Writer(self._chain, self.infra, self._meta, self._timing, clock, self._actor, self._nonce, self._signing)
 
     @cached_property
     def _locking(self) -> Locking:

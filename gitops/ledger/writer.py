@@ -11,13 +11,14 @@ from gitops.ledger.chain import Chain, fresh_nonce
 from gitops.ledger.holder import Actor
 from gitops.ledger.lock import Lock
 from gitops.ledger.records import Entry, Meta
+from gitops.ledger.signing import Signing
 from gitops.ledger.transition import Draft, Stamp, compose
 from gitops.schema.workspace import LedgerConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """All that writing to one ledger takes. ``meta``: what a new ledger is bound to; ``sign``: commits with the person's key."""
+    """All that writing to one ledger takes. ``meta``: what a new ledger is bound to; ``signing``: which commits are signed."""
 
     chain: Chain
     infra: str
@@ -26,14 +27,19 @@ class Writer:
     clock: Clock
     actor: Actor
     nonce: Callable[[], str] = fresh_nonce
-    sign: bool = False
+    signing: Signing | None = None
 
     def commit(self, parent: str, before: Lock, draft: Draft) -> tuple[str, Lock]:
         """A commit on ``parent`` ("" for the first), not sent anywhere, and the lock it holds. Raises ``GitError``."""
         stamp = Stamp(self.infra, self.actor.name, self.actor.host, self.nonce(), int(self.clock.wall()))
         lock, edits, message = compose(before, draft, stamp)
         author = replace(self.actor.person, time=stamp.wall)
-        return self.chain.repository.write(parent, edits, message, author, self.sign, draft.others), lock
+        former = draft.continues or parent
+        sign = self.signing is not None and self.signing.wanted(former)
+        new = self.chain.repository.write(parent, edits, message, author, sign, draft.others)
+        if self.signing is not None:
+            self.signing.own(new, former)
+        return new, lock
 
     def begin(self) -> tuple[str, Lock]:
         """The first commit of a ledger."""

@@ -332,7 +332,6 @@ def test_history_that_was_cut_off_is_not_taken_for_an_answer(history: History) -
     third = history.commit(second, "cy@x", "infra/shop/main.yaml")
     assert history.authors(second, third) == ("cy@x",)
     del history.repository.objects[first]
-    history.repository._commits.clear()
     assert history.authors(second, third) == ("cy@x",)
     with pytest.raises(Stop) as stopped:
         history.authors("", third)

@@ -149,7 +149,7 @@ class World:
         clock = given.pop("clock", self.clock)
         ledger = Ledger(
             repository, counted, given.pop("infra", "dev"), given["workspace"], given["timing"], clock, actor,
-            given["remote_name"], draw=given["draw"], nonce=self.nonce, sign=given.get("sign", False), common=given.get("common"),
+            given["remote_name"], draw=given["draw"], nonce=self.nonce, signing=given.get("signing"), common=given.get("common"),
         )  # fmt: skip
         return Site(name, ledger, repository, remote, clock, processes)
 

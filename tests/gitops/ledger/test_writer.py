@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitops.ledger.audit import verify
+from gitops.ledger.signing import Signing
 from gitops.ports import GitError, Person
+from gitops.signers import Signers
 
 if TYPE_CHECKING:
     from .conftest import Site, World
@@ -21,7 +23,8 @@ def test_the_author_is_the_person_and_the_time_that_of_the_wall(site: Site, worl
 
 
 def test_commits_are_signed_when_asked(world: World) -> None:
-    site = world.site(clone=world.server.clone("ann"), sign=True)
+    clone = world.server.clone("ann")
+    site = world.site(clone=clone, signing=Signing(clone[0], "dev", lambda _: Signers(), wished=True))
     with site.acquire():
         pass
     assert all(c.signed for c in site.repository.history(world.tip))
@@ -29,7 +32,8 @@ def test_commits_are_signed_when_asked(world: World) -> None:
 
 
 def test_who_cannot_sign_writes_nothing(world: World) -> None:
-    site = world.site(sign=True)
+    clone = world.server.clone()
+    site = world.site(clone=clone, signing=Signing(clone[0], "dev", lambda _: Signers(), wished=True))
     with pytest.raises(Exception, match="cannot sign") as caught, site.acquire():
         pass
     assert isinstance(caught.value.__cause__, GitError)

@@ -1,0 +1,110 @@
+"""Who may sign the ledger of an infra: as the protected branch says, never the ledger itself nor the change that is judged."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from gitops.ports import GitError
+from gitops.stops import Exit, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitops.schema.workspace import Identity
+    from gitops.signers import Signers
+    from gitops.wiring import Workspace
+
+REMOTE = "origin"
+TRACKING = f"refs/remotes/{REMOTE}"
+GUARDED = ("staging", "prod")
+"""Classes of environments whose ledgers only those listed write (DESIGN section 4)."""
+
+
+def protected_head(space: Workspace) -> str:
+    """The protected branch's head, fetched. Raises ``Stop`` (not found, failure)."""
+    branch = space.config.protected_branch
+    try:
+        landed = space.remote.fetch({f"refs/heads/{branch}": f"{TRACKING}/{branch}"})
+    except GitError as error:
+        raise Stop(Exit.DENIED if error.kind == "denied" else Exit.FAILURE, str(error), error.hint) from error
+    if not landed:
+        raise Stop(Exit.NOT_FOUND, f"the remote has no branch '{branch}'", f"git push -u {REMOTE} HEAD:{branch}")
+    return next(iter(landed.values()))
+
+
+def seen_head(space: Workspace) -> str:
+    """The protected branch's head as this clone saw it last, "" for never."""
+    branch = space.config.protected_branch
+    places = [f"{TRACKING}/{branch}", *([f"refs/heads/{branch}"] if space.bare else [])]  # a mirror has it under its own name
+    return next((tip for place in places if (tip := space.repository.local(place).get(place, ""))), "")
+
+
+def known(space: Workspace, infra: str, fresh: bool) -> Signers:
+    """Who may sign, by what this clone saw last of the protected branch, or (``fresh``, and where it never saw it) by what is at
+    the remote. Raises ``Stop``."""
+    try:
+        head = (not fresh and seen_head(space)) or protected_head(space)
+    except Stop as stop:
+        if stop.code is not Exit.NOT_FOUND:
+            raise
+        head = ""  # nothing was pushed there yet, so nobody is listed
+    return signers(space, infra, head)
+
+
+def signers(space: Workspace, infra: str, head: str) -> Signers:
+    """Who may sign, by the protected branch at ``head`` ("" : this clone never saw it). Raises ``Stop`` (invalid)."""
+    from gitops.signers import Signers, allowed
+
+    branch = space.config.protected_branch
+    if not head:
+        return Signers(why=f"this clone has not seen '{branch}'")
+    identities = space.config_at(head).identities
+    if not allowed(identities):
+        return Signers(why=f"workspace.yaml on '{branch}' lists no key of anybody")
+    class_ = class_of(space, infra, head)
+    if class_ is None:
+        return Signers(identities, None, f"it was signed before, and '{branch}' does not say which environment '{infra}' is in")
+    asks = "asks for a signature" if class_ in GUARDED else "asks for none"
+    return Signers(identities, class_ in GUARDED, f"an environment of class {class_} {asks}")
+
+
+def class_of(space: Workspace, infra: str, treeish: str) -> str | None:
+    """The class of the environment that ``infra`` is in; ``None`` when ``treeish`` does not say. Kept by what it depends on: this
+    is asked whenever a ledger has moved, and an evaluation takes longer than everything else then."""
+    kept = space.cache("classes") / f"{space.inputs(infra, treeish)}.json"
+    try:
+        found = json.loads(kept.read_bytes())
+    except (OSError, ValueError):
+        found = _evaluated(space, infra, treeish)
+        if found is None:
+            return None
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(found))
+        except OSError:
+            pass  # a cache that cannot be written costs time, nothing else
+    return found if isinstance(found, str) else None
+
+
+def _evaluated(space: Workspace, infra: str, treeish: str) -> str | None:
+    try:
+        return str(space.load(infra, treeish).desired.environment.class_)
+    except Stop:
+        return None  # not declared, or broken
+
+
+def with_former(space: Workspace, known: Signers, head: str) -> Signers:
+    """The same, with the keys that the protected branch listed once: what they signed then stays signed."""
+    former: dict[str, Sequence[Identity]] = {}
+    for commit in space.repository.history(head) if head else ():
+        entry = space.repository.entries(commit.tree).get("workspace.yaml")
+        if entry is not None and entry.oid not in former:
+            try:
+                former[entry.oid] = space.config_at(commit.oid).identities
+            except Stop:
+                former[entry.oid] = ()
+    from gitops.signers import Signers
+
+    gone = (i for some in former.values() for i in some if i not in known.identities)
+    return Signers(known.identities, known.required, known.why, tuple(dict.fromkeys(gone)))
