@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -41,6 +43,7 @@ servers:
 """
 """From ``BEFORE`` to here: create, update, replace, delete, and a taskserv on what was created."""
 APPLY = ("apply", "--yes", "--allow-deletes", "2", "--lock-timeout", "2m")
+PROOF = (("plan", "--detailed-exitcode"), ("audit", "verify"))
 TOOL = {
     "extensions/taskservs/tool/manifest.yaml": "name: tool\nversion: 1.0.0\nscripts: {install: install}\n",
     "extensions/taskservs/tool/scripts/install": "#!/bin/sh\n",
@@ -84,11 +87,27 @@ class Running:
         assert code is not None, f"{self.commands} did not end: {self.read('0.err')}"
         self.code = code
         ran = [Ran(self._code(n), self.read(f"{n}.out"), self.read(f"{n}.err")) for n in range(len(self.commands))]
-        assert not [r.err for r in ran if "Traceback" in r.err or "bug in provisioning" in r.err]
+        assert not [r.err for r in ran if "Traceback" in r.err or "a bug in provisioning" in r.err]
         return ran
 
     def _code(self, number: int) -> int | None:
         return int(text) if (text := self.read(f"{number}.code")) else None
+
+    def until(self, there: Callable[[], bool], seconds: float = LIMIT) -> bool:
+        """Whether something is ``there`` before the process ends."""
+        for _ in range(int(seconds * 20)):
+            if there():
+                return True
+            if self.driver.ask({"wait": self.pid, "seconds": 0.05}) is not None:
+                return there()
+        raise AssertionError(f"neither happened: {self.read('0.err')}")
+
+    def kill(self, number: int = signal.SIGKILL, children: bool = False) -> None:
+        """Signal the process; with ``children`` what it has started (each in a process group of its own) goes first."""
+        for child in started_by(self.pid) if children else ():
+            with suppress(ProcessLookupError):
+                os.killpg(child, number)
+        os.kill(self.pid, number)
 
     def read(self, name: str) -> str:
         """What is in one of its files by now."""
@@ -99,6 +118,11 @@ class Running:
     def passed(self) -> list[tuple[str, str]]:
         """The boundaries passed, each with what it was about."""
         return [(name, about) for _, name, about in (line.split(" ", 2) for line in self.trace.read_text().splitlines())]
+
+
+def started_by(pid: int) -> list[int]:
+    """The children of a process, of all its threads."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
 class Driver:
@@ -226,7 +250,7 @@ class Estate:
 
     def start(self, *commands: Sequence[str], cwd: Path | None = None, **how: Any) -> Running:
         """Commands in one process, in clone ``one`` unless told otherwise."""
-        return self.driver.start(cwd or self.one, self.env, commands, **how)
+        return self.driver.start(cwd or self.one, {**self.env, **how.pop("env", {})}, commands, **how)
 
     def run(self, *argv: str, cwd: Path | None = None, code: int | None = 0, **how: Any) -> Ran:
         """One command to its end, which is ``code``."""
@@ -234,10 +258,24 @@ class Estate:
         assert code is None or ran.code == code, f"{argv} ended with {ran.code}:\n{ran.out}\n{ran.err}"
         return ran
 
-    def held(self, where: str, *argv: str, **how: Any) -> Held:
-        """A run that stands at the boundary ``where`` until it is let go."""
+    def held(self, where: str, *argv: str, faults: str = "", **how: Any) -> Gate:
+        """A run that stands at the boundary ``where`` until it is let go. ``faults``: what else happens."""
         path = self.base / f"hold-{next(self.numbers)}"
-        return Held(self.start(argv or APPLY, **{**how, "faults": f"hold={path}@{where}"}), path).there()
+        return Gate(self.start(argv or APPLY, faults=f"hold={path}@{where},{faults}", **how), path).there()
+
+    def hook(self, name: str, script: str) -> None:
+        """A hook at the remote, run by a shell there; pushes are told apart by ``$n``, from 1."""
+        file = self.site / "hooks" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"#!/bin/sh\necho >> {name}.count; n=$(wc -l < {name}.count)\n{script}\n")
+        file.chmod(0o755)
+
+    def push_held(self, number: int, *argv: str, **how: Any) -> Gate:
+        """A run whose push ``number`` stands at the server, before anything moves there."""
+        path = self.base / f"hold-{next(self.numbers)}"
+        wait = f"while [ ! -e {path}.go ] && [ -d {self.base} ]; do sleep 0.02; done"
+        self.hook("pre-receive", f"if [ $n = {number} ]; then touch {path}.reached; {wait}; fi")
+        return Gate(self.start(argv or APPLY, **how), path)
 
     # --- proving it --------------------------------------------------------------------------------------
 
@@ -266,16 +304,20 @@ class Estate:
         there = [json.loads(path.read_bytes()) for path in self.state.glob("provisioning/*/shop/fake/*.json")]
         return {resource["id"]: resource["address"] for resource in there}
 
+    def way_on(self, how: str = "resume") -> tuple[Sequence[str], ...]:
+        """What goes on with a run that was interrupted (``resume`` it, or ``apply``) and shows how things are then."""
+        runs = self.running()
+        assert len(runs) <= 1
+        resume = ("run", "resume", *runs, "--yes", "--lock-timeout", "2m")
+        return (resume if runs and how == "resume" else APPLY, *PROOF)
+
     def go_on(self, how: str = "resume", cwd: Path | None = None) -> Running:
-        """From the other clone, whatever became of the first: resume the run that was interrupted (or apply), and prove it.
+        """Go on from the other clone, whatever became of the first, and prove it.
 
         A push of the dead may still be on its way (``test_pushes`` is about that); here it lands, or fails, first.
         """
         self.driver.settle()
-        runs = self.running()
-        assert len(runs) <= 1
-        first = ("run", "resume", runs[0], "--yes", "--lock-timeout", "2m") if runs and how == "resume" else APPLY
-        return self.proved(self.start(first, *PROOF, cwd=cwd or self.two))
+        return self.proved(self.start(*self.way_on(how), cwd=cwd or self.two))
 
     def proved(self, running: Running) -> Running:
         """Nothing lost, nothing doubled: the world is what is recorded is what is declared, and the ledger is sound."""
@@ -295,25 +337,23 @@ class Estate:
         return running
 
 
-PROOF = (("plan", "--detailed-exitcode"), ("audit", "verify"))
-
-
 @dataclass
-class Held:
-    """A run that stands still at one boundary."""
+class Gate:
+    """Something stands at a boundary, and says so in ``<path>.reached``, until ``<path>.go`` is there."""
 
     running: Running
     path: Path
 
-    def there(self) -> Held:
+    def there(self) -> Gate:
         """Once it has come there."""
-        for _ in range(int(LIMIT * 20)):
-            if Path(f"{self.path}.reached").exists():
-                return self
-            assert self.running.driver.ask({"wait": self.running.pid, "seconds": 0.05}) is None, self.running.read("0.err")
-        raise AssertionError(f"it did not come to its boundary: {self.running.read('0.err')}")
+        assert self.reached(), f"it did not come to its boundary: {self.running.read('0.err')}"
+        return self
 
-    def go(self) -> Held:
+    def reached(self) -> bool:
+        """Whether it comes there before the run ends."""
+        return self.running.until(Path(f"{self.path}.reached").exists)
+
+    def go(self) -> Gate:
         """Let it go on."""
         Path(f"{self.path}.go").touch()
         return self

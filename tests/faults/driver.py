@@ -27,6 +27,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from threading import Lock
@@ -170,26 +171,44 @@ def child(request: dict[str, Any]) -> None:
     os._exit(code)
 
 
-def ended(pid: int, seconds: float) -> int | None:
-    """How process ``pid`` (-1: any child) ended: exit code, or minus the signal. ``None`` when it goes on."""
-    until = time.monotonic() + seconds
-    while True:
+class Children:
+    """Who ended, and how: exit code, or minus the signal."""
+
+    def __init__(self) -> None:
+        self._ended: dict[int, int] = {}
+
+    def started(self, pid: int) -> int:
+        """A number may come again."""
+        self._ended.pop(pid, None)
+        return pid
+
+    def ended(self, pid: int, seconds: float) -> int | None:
+        """How ``pid`` ended; ``None`` when it goes on. However often it is asked for."""
+        until = time.monotonic() + seconds
+        while pid not in self._ended:
+            if self._reap(pid):
+                continue
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            signal.sigtimedwait({signal.SIGCHLD}, left)
+        return self._ended[pid]
+
+    def all_ended(self, seconds: float) -> bool:
+        """Wait for everything, what killed runs left running too; whether it all ended."""
+        until = time.monotonic() + seconds
+        with suppress(ChildProcessError):
+            while (left := until - time.monotonic()) > 0:
+                if not self._reap(-1):
+                    signal.sigtimedwait({signal.SIGCHLD}, left)
+            return False
+        return True
+
+    def _reap(self, pid: int) -> bool:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status)
-        if signal.sigtimedwait({signal.SIGCHLD}, max(0.0, until - time.monotonic())) is None and time.monotonic() >= until:
-            return None
-
-
-def left_over(seconds: float) -> bool:
-    """Wait for all that killed runs left running; whether it all ended."""
-    until = time.monotonic() + seconds
-    try:
-        while ended(-1, until - time.monotonic()) is not None:
-            pass
-    except ChildProcessError:
-        return True
-    return False
+            self._ended[found] = os.waitstatus_to_exitcode(status)
+        return bool(found)
 
 
 def serve() -> None:
@@ -198,19 +217,20 @@ def serve() -> None:
     everything()
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    children = Children()
     for line in sys.stdin:
         request = json.loads(line)
         if "start" in request:
-            answer: Any = os.fork()
+            answer: Any = children.started(os.fork())
             if answer == 0:
                 try:
                     child(request["start"])
                 finally:
                     os._exit(70)
         elif "wait" in request:
-            answer = ended(request["wait"], request["seconds"])
+            answer = children.ended(request["wait"], request["seconds"])
         else:
-            answer = left_over(request["left"])
+            answer = children.all_ended(request["left"])
         answers.write(f"{json.dumps(answer)}\n")
         answers.flush()
 
