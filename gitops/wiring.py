@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitops.ledger.ledger import Ledger
     from gitops.ledger.signing import Signing
     from gitops.ledger.workspace_chain import WorkspaceChain
+    from gitops.ledger.workspace_moves import ProbeRecord
     from gitops.ports import Person
     from gitops.probe import Probe
     from gitops.schema.workspace import WorkspaceConfig
@@ -58,6 +59,8 @@ class Workspace:
         self._ledgers: dict[str, Ledger] = {}
         self.at_close: list[Callable[[], None]] = []
         """What is still going on beside the command, each to be waited for once git is ended."""
+        self.say: Callable[[str], None] = lambda _: None
+        """Tells the person of what takes its time."""
 
     def close(self) -> None:
         """End child processes and what waits for them."""
@@ -204,6 +207,10 @@ class Workspace:
         from gitops.git.remote import normalised
         from gitops.ledger.workspace_chain import WorkspaceChain
 
+        def try_remote() -> ProbeRecord:
+            self.say("trying out what the remote guarantees: before its first use, and every 30 days")
+            return self.try_remote().record
+
         return WorkspaceChain(
             self.repository,
             self.remote,
@@ -211,7 +218,7 @@ class Workspace:
             normalised(self.remote.url),
             self.clock,
             self.actor,
-            lambda: self.try_remote().record,
+            try_remote,
             self.draw,
             self.nonce,
             self.signs,

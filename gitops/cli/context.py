@@ -44,6 +44,7 @@ class Context:
             from gitops.wiring import open_workspace
 
             self._workspace = open_workspace(Path(self.path or "."), self.environ)
+            self._workspace.say = self.note
         return self._workspace
 
     @property

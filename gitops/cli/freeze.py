@@ -31,6 +31,9 @@ def freeze(context: Context, everything: bool, reason: str, duration: str, until
     seconds = moment_of(until) - space.clock.wall() if until else seconds_of(duration or DEFAULT)
     infra = which(context, everything, "lock freeze")
     space.person()
+    if context.check:
+        context.note(f"would freeze {infra or 'all infras'}: {reason}")
+        return
     made = space.common.freeze(infra, reason, seconds)
     context.emit(freeze_document(made), f"{made.text}\nend it: {made.thaw}")
 
@@ -44,6 +47,9 @@ def thaw(context: Context, everything: bool, reason: str) -> None:
     space = context.workspace
     infra = which(context, everything, "lock thaw")
     space.person()
+    if context.check:
+        context.note(f"would thaw {infra or 'all infras'}")
+        return
     ended = space.common.thaw(infra, reason)
     context.emit(freeze_document(ended), f"{ended.what} {'is' if ended.infra else 'are'} thawed")
 

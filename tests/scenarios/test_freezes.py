@@ -61,6 +61,12 @@ def test_a_freeze_of_all_is_ended_by_another_with_a_reason(office: Any, other: A
     assert [line.split()[1].strip(",") for line in log] == ["probe", "thaw", "freeze", "create"]
 
 
+def test_a_check_writes_nothing(office: Any) -> None:
+    assert office("lock", "freeze", "--all", "--reason", "x", "--check").last == "would freeze all infras: x"
+    assert office("lock", "thaw", "--check").last == "would thaw shop"
+    assert rows(office) == []
+
+
 def test_a_freeze_that_is_over_stands_in_nobodys_way(office: Any) -> None:
     office("lock", "freeze", "--reason", "a second", "--for", "1s")
     while rows(office):
@@ -143,13 +149,13 @@ def test_a_remote_is_tried_out_before_its_first_use(
     assert "provisioning doctor --remote" in last
     assert "provisioning/" not in office.git("for-each-ref", cwd=site.path)
     office.git("config", "receive.advertiseAtomic", "true", cwd=site.path)
-    office("apply", "--yes")
+    assert "trying out what the remote guarantees" in office("apply", "--yes").err
     other = office.another(tmp_path / "other")
     assert "the remote was tried out 0 days ago" in other("doctor").out
     log = office.git("log", "--format=%s", "provisioning/audit", cwd=site.path).splitlines()
     office.commit({MAIN: BIGGER})
     other.git("pull", "--quiet")
-    other("apply", "--yes", "--allow-deletes", "9")
+    assert "trying out" not in other("apply", "--yes", "--allow-deletes", "9").err
     assert office.git("log", "--format=%s", "provisioning/audit", cwd=site.path).splitlines() == log
     assert len(log) == 2
 
