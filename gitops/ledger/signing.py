@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from gitops.ports import Commit, Repository
+from gitops.schema.workspace import Identity
 from gitops.signers import LIST_KEY, Signers, signer, unsigned, who_signed
 from gitops.stops import Exit, Stop
+
+VOUCH = "whoever is listed and knows it to be right vouches for it with 'provisioning audit sign --reason TEXT'"
 
 
 class Signing:
@@ -54,7 +57,8 @@ class Signing:
         """(commit, what is wrong) for those of ``commits``, oldest first, that had to be signed and carry no signature at all."""
         signers = self._known(True)
         if any(commit.signed for commit in commits):
-            yield from ((c, fault) for c, fault in forged(self._repository, commits, signers) if not c.signed)
+            signed = [*who_signed(self._repository, commits, signers)]
+            yield from ((commit, fault) for commit, fault in forged(commits, signed, signers) if not commit.signed)
 
     def trust(self, tip: str, seen: str) -> None:
         """Raises ``Stop`` (failure) when ``tip`` had to be signed and is not; ``seen`` is the tip trusted before, "" for none."""
@@ -71,13 +75,15 @@ class Signing:
             raise Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self._infra}' tells how to go on")
 
 
-def forged(repository: Repository, commits: Sequence[Commit], signers: Signers) -> Iterator[tuple[Commit, str]]:
+def forged(commits: Sequence[Commit], signed: Sequence[Identity | None], signers: Signers) -> Iterator[tuple[Commit, str]]:
     """(commit, what is wrong) where a signature is due and missing, broken or a stranger's: from the first one on that a listed
-    key signed. ``commits`` oldest first."""
-    if signers.required is False:
+    key made. ``commits`` oldest first, each ``signed`` by whom."""
+    if signers.required is False or not commits:
         return
+    if signers.required and not any(signed):
+        yield commits[-1], f"nobody listed has signed this ledger so far, and {signers.why}: {VOUCH}"
     begun = False
-    for commit, found in zip(commits, who_signed(repository, commits, signers), strict=True):
+    for commit, found in zip(commits, signed, strict=True):
         begun = begun or found is not None
         if begun and (wrong := unsigned(commit, found)):
             yield commit, f"it {wrong}, and {signers.why}"

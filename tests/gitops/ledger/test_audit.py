@@ -54,14 +54,14 @@ def test_no_ledger_has_no_log_and_nothing_to_verify(site: Site) -> None:
 def test_a_whole_chain_verifies_and_says_what_it_cannot_tell(applied: World, site: Site) -> None:
     verified = verify(site.repository, applied.tip, "dev", "w1")
     assert (verified.transitions, verified.findings) == (5, ())
-    assert verified.not_guaranteed[0] == "who wrote 5 of 5 transitions: they are not signed"
-    assert verified.not_guaranteed[1].startswith("that nothing was cut off at the end")
+    assert verified.not_guaranteed[0] == "who wrote 5 of 5 transitions: they are not signed; this clone does not know the protected branch"
+    assert verified.not_guaranteed[1].startswith("that nothing was cut off")
 
 
 def test_a_finding_names_commit_and_path(applied: World, site: Site) -> None:
     tip = site.repository.write(applied.tip, {"state/server/web-01.json": None}, "clean up", Person("bob", "b@example.org"))
     findings = verify(site.repository, tip, "dev", "w1").findings
-    assert f"{tip[:12]} state/server/web-01.json: removed by a release" in findings
+    assert f"{tip[:12]} inserted: state/server/web-01.json: removed by a release" in findings
     assert all(finding.startswith(tip[:12]) for finding in findings)
 
 
@@ -116,7 +116,7 @@ def test_a_repair_is_no_finding_and_is_told(applied: World, site: Site) -> None:
     junk = site.repository.write(good, {"README.md": b"hello"}, "hello", Person("bob", "b@example.org"))
     applied.server.objects |= site.repository.objects
     applied.server.refs[writer.chain.ref] = junk
-    found = diagnose(writer.chain, writer.meta)
+    found = diagnose(writer)
     assert found.remedy is not None
     tip = perform(writer, found, found.remedy, "a stray push")
     verified = verify(site.repository, tip, "dev", "w1")

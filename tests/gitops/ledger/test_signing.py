@@ -10,7 +10,7 @@ import pytest
 from gitops.ledger.signing import Signing, forged
 from gitops.ports import Person
 from gitops.schema.workspace import Identity
-from gitops.signers import Signers
+from gitops.signers import Signers, who_signed
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -135,10 +135,10 @@ def test_forged_is_what_is_not_signed_after_the_first_that_is(world: World, desk
     run(desk("eve", 7, DEV, wished=True))
     ann.ledger.view()
     commits = ann.repository.history(world.tip)[::-1]
-    found = [(commits.index(commit), wrong) for commit, wrong in forged(ann.repository, commits, PROD)]
+    found = [(commits.index(commit), wrong) for commit, wrong in forged(commits, [*who_signed(ann.repository, commits, PROD)], PROD)]
     unsigned, strange = ("it is not signed", "it is signed by no key of an identity in workspace.yaml")
     assert found == [(n, f"{w}, and {PROD.why}") for n, w in ((5, unsigned), (6, unsigned), (7, strange), (8, strange))]
-    assert list(forged(ann.repository, commits, DEV)) == []
+    assert list(forged(commits, [None] * len(commits), DEV)) == []
 
 
 def test_a_key_that_was_listed_once_counts_for_what_is_written(world: World, desk: Any) -> None:
@@ -146,7 +146,7 @@ def test_a_key_that_was_listed_once_counts_for_what_is_written(world: World, des
     run(bob)
     commits = bob.repository.history(world.tip)[::-1]
     now = Signers((), True, PROD.why, former=(ANN, BOB))
-    assert list(forged(bob.repository, commits, now)) == []
+    assert list(forged(commits, [*who_signed(bob.repository, commits, now)], now)) == []
 
 
 def test_a_signature_that_was_moved_to_another_commit_is_none(world: World, desk: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_signature_that_was_moved_to_another_commit_is_none(world: World, desk
     moved = ann.repository._put("commit", raw.replace(b"dev: release", b"dev: Release"))
     assert ann.repository.commit(moved).signed
     commits = [*ann.repository.history(world.tip)[:0:-1], ann.repository.commit(moved)]
-    assert [commit.oid for commit, _ in forged(ann.repository, commits, PROD)] == [moved]
+    assert [commit.oid for commit, _ in forged(commits, [*who_signed(ann.repository, commits, PROD)], PROD)] == [moved]
 
 
 def test_a_signature_by_hand_on_junk_does_not_make_it_a_transition(world: World, desk: Any) -> None:
