@@ -204,7 +204,7 @@ class WorkspaceChain:
         except GitError as error:
             raise stop_of(error) from error
         try:
-            return self.record(made)
+            return self.record(made, once=True)
         except Stop:
             if made.broken:
                 return made
@@ -212,12 +212,16 @@ class WorkspaceChain:
 
     # --- moves -------------------------------------------------------------------------------------------
 
-    def record(self, made: ProbeRecord) -> ProbeRecord:
-        """Write down what the remote was found to guarantee; returns it. Raises ``Stop``."""
+    def record(self, made: ProbeRecord, once: bool = False) -> ProbeRecord:
+        """Write down what the remote was found to guarantee (``once``: unless another just did); returns it. Raises ``Stop``."""
         from gitops.ledger.workspace_moves import Act
 
+        def act(view: WorkspaceView, wall: int) -> Act | None:
+            known = view.probe(made.remote) if once else None
+            return None if known and known.valid(wall) and known.broken == made.broken else Act("probe", made)
+
         # one that keeps no promises is not asked for long
-        self._make(lambda _view, _wall: Act("probe", made), patience=0.0 if made.broken else PATIENCE)
+        self._make(act, patience=0.0 if made.broken else PATIENCE)
         return made
 
     def freeze(self, infra: str, reason: str, seconds: float) -> Freeze:
@@ -238,9 +242,9 @@ class WorkspaceChain:
                     raise Stop(Exit.LOCKED, other.text, hint)
             return Act("freeze", made)
 
-        made = self._make(act, infra).value
-        assert isinstance(made, Freeze)  # noqa: S101  # as built above
-        return made
+        made = self._make(act, infra)
+        assert made is not None and isinstance(made.value, Freeze)  # noqa: S101  # as built above
+        return made.value
 
     def thaw(self, infra: str, reason: str) -> Freeze:
         """End the freeze of ``infra`` ("" : that of all). Raises ``Stop``: there is none (not found), somebody else's without a
@@ -258,16 +262,16 @@ class WorkspaceChain:
                 raise Stop(Exit.DENIED, f"{found.text}; not by you", "ask them, or say why with --reason TEXT")
             return Act("thaw", found, why)
 
-        ended = self._make(act, infra).value
-        assert isinstance(ended, Freeze)  # noqa: S101  # as found above
-        return ended
+        ended = self._make(act, infra)
+        assert ended is not None and isinstance(ended.value, Freeze)  # noqa: S101  # as found above
+        return ended.value
 
-    def _make(self, act: Callable[[WorkspaceView, int], Act], infra: str = "", patience: float = PATIENCE) -> Act:
-        """Make a move on the tip, again when somebody else was faster. Raises ``Stop``."""
+    def _make(self, act: Callable[[WorkspaceView, int], Act | None], infra: str = "", patience: float = PATIENCE) -> Act | None:
+        """Make the move that the tip calls for (``None``: none), again when somebody else was faster. Raises ``Stop``."""
         for attempt in range(1, ROUNDS + 1):
             view, wall = self.view(), int(self._clock.wall())
             made = act(view, wall)
-            if view.holds(made):
+            if made is None or view.holds(made):
                 return made  # another said the very same in this second, and a move has to change something
             try:
                 parent, head = (view.tip, view.head) if view.tip else self._begin(wall)

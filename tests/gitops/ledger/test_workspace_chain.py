@@ -295,6 +295,20 @@ def test_a_remote_is_tried_out_before_first_use_and_once_for_all(world: World, a
     assert [a for a, _, _ in entries(bob)] == ["probe", "create"]
 
 
+def test_who_tried_it_out_at_the_same_time_writes_nothing_more(world: World, ann: Quarters, bob: Quarters) -> None:
+    def meanwhile(updates: Any) -> None:
+        world.server.before = None
+        bob.chain.admit("dev", "write")
+
+    world.server.before = meanwhile
+    ann.chain.admit("dev", "write")
+    assert (len(ann.tried), len(bob.tried)) == (1, 1)
+    assert [(a, w) for a, w, _ in entries(ann)] == [("probe", "bob"), ("create", "bob")]
+    world.clock.advance(60)
+    ann.chain.record(ProbeRecord("memory://shared", int(world.clock.wall())))
+    assert entries(bob)[0][:2] == ("probe", "ann")
+
+
 def test_after_thirty_days_it_is_tried_out_again(world: World, ann: Quarters) -> None:
     site = at_work(world, ann)
     for age in (0, 29 * DAY, DAY):
