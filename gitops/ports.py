@@ -145,6 +145,8 @@ class Remote(Protocol):
     """The remote everyone shares, over file, ssh or https."""
 
     url: str
+    refused: GitError | None
+    """Why the last push was not plainly accepted, as far as the remote said: for a person, it decides nothing."""
 
     def refs(self, patterns: Sequence[str]) -> Mapping[str, str]:
         """``ls-remote`` of full names and globs (``*`` crosses slashes): full ref name -> id, of a tag that of the commit it

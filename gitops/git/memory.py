@@ -218,6 +218,8 @@ class MemoryServer:
 class MemoryRemote:
     """Implements ``gitops.ports.Remote``: ``server`` as ``repository`` sees it."""
 
+    refused: GitError | None = None
+
     def __init__(self, repository: MemoryRepository, server: MemoryServer, url: str = "memory://shared") -> None:
         self.url = url
         self._repository = repository

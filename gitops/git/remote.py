@@ -34,6 +34,7 @@ class GitRemote:
         self._git = git
         self._contains = contains or self._asked
         self.url = url
+        self.refused: GitError | None = None
         self._folder = folder_of(url)
         # a path needs nothing of the person's configuration, which costs one process to read
         self._own = self._folder is None
@@ -116,12 +117,14 @@ class GitRemote:
         return self._send([RefUpdate(ref, old, new)])
 
     def _send(self, updates: Sequence[RefUpdate]) -> Pushed:
+        self.refused = None
         leases = [f"--force-with-lease={u.ref}:{'' if u.old == ZERO else u.old}" for u in updates]
         argv = ["push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", *leases]
         argv += [f"--receive-pack={self._program('receive-pack')}", "--end-of-options", self.url]
         try:
             done = self._git.run(*argv, *(f"{u.new if u.new != ZERO else ''}:{u.ref}" for u in updates), own=self._own)
-        except GitError:
+        except GitError as error:
+            self.refused = error
             return Pushed.UNKNOWN
         lines = [line.split("\t") for line in done.out.decode(errors="replace").splitlines() if "\t" in line]
         if done.code == 0 and len(lines) == len(updates) and all(line[0] in (" ", "+", "*", "-") for line in lines):
@@ -134,7 +137,18 @@ class GitRemote:
             words = last_words(done.err if kind_of(done.err) == "denied" else reasons)
             message = f"the remote {self.shown} does not allow this push: {words}"
             raise GitError(message, "denied", self._advice("check your rights on provisioning/* branches"))
+        self.refused = self._not_taken(f"{done.err}\n{reasons}")
         return Pushed.UNKNOWN
+
+    def _not_taken(self, said: str) -> GitError:
+        """Why a push failed in git's words, and what helps where that does not go away by itself."""
+        words, hint = last_words(said), "try again"
+        if left := re.search(r"'([^']+\.lock)': File exists", said):
+            words = left[0]
+            hint = f"once no push is running, remove {left[1]} there: a git that was killed at the remote left it"
+        elif re.search(r"(?i)no space left|quota exceeded", said):
+            hint = "make room at the remote"
+        return GitError(f"the remote {self.shown} does not take this push: {words}", "unreachable", hint)
 
     def _asked(self, tip: str, commit: str) -> bool:
         return self._git.run("merge-base", "--is-ancestor", commit, tip).code == 0

@@ -169,7 +169,8 @@ class Chain:
                 if error is not None:
                     raise error
             if clock.monotonic() >= until:
-                raise error or GitError(f"the remote does not take {self.what}", "unreachable", "try again")
+                unknown = GitError(f"the remote does not take {self.what}", "unreachable", "try again")
+                raise error or self.remote.refused or unknown
             attempt += 1
             self.backoff.wait(attempt)
 

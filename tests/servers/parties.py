@@ -78,6 +78,7 @@ class Watched:
     ``over``: nothing is pushed any more."""
 
     def __init__(self, inner: GitRemote) -> None:
+        self.refused = None
         self.inner = inner
         self.url = inner.url
         self.told: list[Pushed] = []

@@ -110,6 +110,26 @@ def test_a_server_that_says_no_in_other_words_leaves_the_push_unknown(work: Path
     assert remote.push([RefUpdate("refs/heads/main", ZERO, repository.resolve("HEAD"))]) is Pushed.UNKNOWN
 
 
+def test_why_a_push_was_not_taken_is_told_with_what_helps(work: Path, opened: Any, file_remote: Any) -> None:
+    site = file_remote("estate")
+    repository = opened(work)
+    remote = GitRemote(repository.git, site.url)
+    update = RefUpdate("refs/heads/x", ZERO, repository.resolve("HEAD"))
+    lock = site.path / "refs/heads/x.lock"
+    lock.touch()
+    assert remote.push([update]) is Pushed.UNKNOWN
+    assert remote.refused is not None
+    assert f"does not take this push: '{site.path}/./refs/heads/x.lock': File exists" in str(remote.refused)
+    assert remote.refused.hint.startswith("once no push is running, remove ")
+    lock.unlink()
+    site.hook("pre-receive", "echo 'fatal: write error: No space left on device' >&2; kill -9 $PPID")
+    assert remote.push([update]) is Pushed.UNKNOWN
+    assert remote.refused.hint == "make room at the remote"
+    (site.path / "hooks/pre-receive").unlink()
+    assert remote.push([update]) is Pushed.ACCEPTED
+    assert remote.refused is None
+
+
 def test_a_push_whose_answer_is_lost_is_unknown_and_has_landed(work: Path, opened: Any, file_remote: Any) -> None:
     site = file_remote("x")
     site.hook("post-receive", "kill -9 $PPID")

@@ -183,6 +183,7 @@ class Counting:
 
     def __init__(self, inner: MemoryRemote, world: World) -> None:
         self.url = inner.url
+        self.refused = inner.refused
         self._inner = inner
         self._world = world
 
