@@ -11,28 +11,29 @@ from gitops.wiring import Workspace, git_stops
 if TYPE_CHECKING:
     from gitops.ledger.repair import Diagnosis
 
-KEPT_AT = ("refs/provisioning/ledger", "refs/heads/provisioning/ledger")
-"""Where another clone keeps what it saw of a ledger, and where a remote or mirror has it."""
+KEPT_AT = ("refs/provisioning/ledger", "refs/provisioning/sealed/ledger", "refs/heads/provisioning/ledger")
+"""Where another clone keeps what it saw of a ledger and of the sealed chains before, and where a remote or mirror has them."""
 
 
 def examine(space: Workspace, infra: str, source: str, keep: str) -> Diagnosis:
     """How the ledger stands. ``source``: another clone, mirror or commit that may have more of it. Raises ``Stop``."""
     from gitops.ledger.repair import diagnose
 
-    writer = space.ledger(infra).writer
-    return diagnose(writer.chain, writer.meta, elsewhere(space, infra, source) if source else (), keep)
+    return diagnose(space.ledger(infra).writer, elsewhere(space, infra, source) if source else (), keep)
 
 
 def elsewhere(space: Workspace, infra: str, source: str) -> tuple[str, ...]:
     """Tips of the ledger in ``source``, fetched into this clone. Raises ``Stop`` (not found)."""
     from gitops.git.remote import GitRemote
+    from gitops.ledger.generations import patterns
 
     path = Path(source)
     if not path.exists() and "://" not in source and (commit := space.repository.resolve(source)) is not None:
         return (commit,)
     with git_stops():
         other = GitRemote(space.repository.git, str(path.resolve()) if path.exists() else source)
-        wanted = {f"{place}/{infra}": f"refs/provisioning/incoming/elsewhere/{n}" for n, place in enumerate(KEPT_AT)}
+        there = other.refs([pattern for place in KEPT_AT for pattern in patterns(f"{place}/{infra}")])
+        wanted = {ref: f"refs/provisioning/incoming/elsewhere/{n}" for n, ref in enumerate(there)}
         tips = tuple(dict.fromkeys(other.fetch(wanted).values()))
     if not tips:
         raise Stop(Exit.NOT_FOUND, f"'{source}' knows nothing of the ledger of '{infra}'", "name a clone that worked with it")

@@ -248,6 +248,11 @@ class GitRepository:
         match = re.search(GOOD, done.err)
         return Signature(True, match[1], match[2]) if done.code == 0 and match else Signature(False)
 
+    def disk_usage(self, tip: str, without: str = "") -> int:
+        """Bytes on disk of everything reachable from ``tip`` and not from ``without``."""
+        beyond = [f"^{checked(without)}"] if without else []
+        return int(self.git.out("rev-list", "--objects", "--disk-usage", checked(tip), *beyond))
+
     # --- refs --------------------------------------------------------------------------------------------
 
     def resolve(self, revision: str) -> str | None:

@@ -70,32 +70,63 @@ class Chain:
         self.kind = kind
         self.what = f"the {kind} of " + (f"'{infra}'" if infra else "the workspace")
         name = f"{kind}/{infra}" if infra else kind
-        self.ref = f"{SHARED}/{name}"
-        self._local = f"{OWN}/{name}"
+        self._shared, self._local, self._sealed = f"{SHARED}/{name}", f"{OWN}/{name}", f"{OWN}/sealed/{name}"
+        self.refs = generations.patterns(self._shared)
+        """What to ask the remote for."""
+        self.generation = 1
+        """The one that was looked at last; see ``gitops.ledger.generations``."""
         self.incoming = f"{OWN}/incoming/{name}"
         self._trust = trust
+
+    @property
+    def ref(self) -> str:
+        """Its name at the remote."""
+        return self.ref_of(self.generation)
+
+    def ref_of(self, generation: int) -> str:
+        """The name of one generation at the remote."""
+        return generations.nth(self._shared, generation)
+
+    def tips(self, known: Mapping[str, str] | None = None) -> Mapping[int, str]:
+        """Generation -> tip at the remote, oldest first; ``known``: refs just read there. Raises ``GitError``."""
+        return generations.of(self.remote.refs(self.refs) if known is None else known, self._shared)
+
+    def bring_sealed(self, there: Mapping[int, str]) -> None:
+        """Fetch the sealed chains among ``there`` and keep them. Raises ``GitError``."""
+        names = {generations.nth(self._shared, n): generations.nth(self._sealed, n) for n in there if n < max(there)}
+        self.remote.fetch(names)
 
     def seen(self) -> str:
         """The tip this clone saw last, "" for none."""
         # a question to the reading child, where listing refs takes a process; only that one tells a ref whose commit is missing
         return self.repository.resolve(self._local) or self.repository.local(self._local).get(self._local, "")
 
-    def fetch(self, known: str | None = None) -> str:
-        """The tip at the remote, "" without one; ``known``: as the caller has just read it there.
+    def peek(self) -> tuple[str, str]:
+        """(tip seen last, tip at the remote), "" for none: fetched, neither judged nor remembered. Raises ``GitError``."""
+        seen, there = self.seen(), self.tips()
+        self.generation, tip = max(there.items(), default=(1, ""))
+        if tip:
+            tip = self._fetched(tip)
+            self.bring_sealed(there)
+        return seen, tip
+
+    def fetch(self, known: Mapping[str, str] | None = None) -> str:
+        """The tip at the remote, "" without one; ``known``: refs as the caller has just read them there.
 
         Raises ``Stop`` when the chain was rewritten, ``GitError`` when the remote cannot be read.
         """
         for look in range(1, LOOKS + 1):
             # what was seen is read first: another process of this clone may note a newer tip at any moment
             seen = self.seen()
-            tip = self.remote.refs([self.ref]).get(self.ref, "") if known is None else known
+            there = self.tips(known)
+            self.generation, tip = max(there.items(), default=(1, ""))
             if tip == seen:
                 return tip
             if tip:
                 tip = self._fetched(tip)
-            if not seen or (tip and self.repository.contains(tip, seen)):
+            if not seen or (tip and self._follows(tip, seen, there)):
                 break
-            if look == LOOKS or (tip and not self.repository.contains(seen, tip)):
+            if look == LOOKS or (tip and not self._follows(seen, tip)):
                 raise self._rewritten(seen, tip)
             # what was there before: a rewound ref, or a replica of the remote that lags behind, which will not last
             known = None
@@ -105,6 +136,15 @@ class Chain:
         if tip:
             self._note(tip, seen)
         return tip
+
+    def _follows(self, tip: str, commit: str, there: Mapping[int, str] | None = None) -> bool:
+        """Whether ``commit`` is below ``tip``, or below what that continues, which is among ``there``."""
+        if self.repository.contains(tip, commit):
+            return True
+        from gitops.ledger.line import follows
+
+        self.bring_sealed(there or {})
+        return follows(self.repository, tip, commit)
 
     def _fetched(self, tip: str) -> str:
         """Bring ``tip`` or what has followed it by now."""
@@ -143,16 +183,14 @@ class Chain:
         Raises ``LostRaceError``, ``Stop`` when the chain was rewritten, ``GitError`` when writing is denied, or when
         ``patience`` seconds have not been enough to learn what became of it: it may still land.
         """
-        seen = self.seen()
-        if seen and old != seen and not self.repository.contains(old or new, seen):
-            # this clone knows better by now; a ref that was rewound to just here would take what must never be there
-            raise LostRaceError(seen)
-        clock, attempt = self.backoff.clock, 0
+        clock, attempt, ref = self.backoff.clock, 0, self.ref
         until = clock.monotonic() + patience
         while True:
             error: GitError | None = None
             try:
-                if self.remote.push([RefUpdate(self.ref, old or ZERO, new)]) is Pushed.ACCEPTED:
+                # a ref that did not exist may have been left behind meanwhile, sealed and taken away: then it must be read
+                sent = not self._outdated(old, new) and self.remote.push([RefUpdate(ref, old or ZERO, new)])
+                if sent is Pushed.ACCEPTED and old:
                     self._note(new, old)
                     return new
             except GitError as refused:
@@ -173,6 +211,11 @@ class Chain:
                 raise error or self.remote.refused or unknown
             attempt += 1
             self.backoff.wait(attempt)
+
+    def _outdated(self, old: str, new: str) -> bool:
+        """Whether this clone knows of more than ``old`` by now: a ref that was rewound to just there would take ``new``."""
+        seen = self.seen()
+        return bool(seen) and seen != old and not self._follows(old or new, seen)
 
 
 def fresh_nonce() -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops.ledger import tree
-from gitops.ledger.line import cited, continued, here, line
-from gitops.ledger.lock import MOVES, Lock, illegal
+from gitops.ledger.line import anew, cited, continued, here, line
+from gitops.ledger.lock import MOVES, Lock, State, illegal
 from gitops.ledger.records import Entry, entry_of
 from gitops.ledger.shape import Malformed
 from gitops.ledger.transition import TRAILERS, trailers_of
@@ -20,8 +21,11 @@ from planners.problems import Problem, Where
 FILE, FOLDER = "100644", "040000"
 ACTS = frozenset({"import", "forget", "move"})
 """A person's acts on the record, which have no intent."""
-UNDENIABLE = frozenset({"repair"})
+UNDENIABLE = frozenset({"repair", "seal", "continue"})
 """Moves that nobody makes without a word in the audit."""
+
+LEFT_BEHIND = frozenset({"runs", "plans", "audit"})
+"""Parts of the tree that stay in a sealed chain."""
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
     "intents": tree.intent_of, "state": tree.resource_of, "runs": tree.run_of, "plans": tree.map_of, "audit": entry_of,
@@ -65,9 +69,17 @@ def step_of(repository: Repository, commit: Commit, before: Lock | None) -> Step
 
 
 def changes(repository: Repository, commit: Commit) -> Mapping[str, Changed]:
-    """Everything that ``commit`` changed against the one it continues, by path."""
+    """Everything that ``commit`` changed against the one it continues, by path; what a sealed chain keeps is no change."""
     former = continued(commit)
-    pairs = dict(differences(repository, repository.commit(former).tree if former else "", commit.tree))
+    known = bool(former) and here(repository, former)
+    pairs = dict(differences(repository, repository.commit(former).tree if known else "", commit.tree))
+    if anew(commit):
+        seen = ("audit", tree.part(tree.LOCK)) if not known else ()
+        pairs = {
+            path: pair
+            for path, pair in pairs.items()
+            if (not seen or tree.part(path) in seen) and (pair[1] is not None or tree.part(path) not in LEFT_BEHIND)
+        }
     oids = {e.oid for pair in pairs.values() for e in pair if e is not None and e.mode == FILE}
     contents = repository.blobs(sorted(oids))
 
@@ -112,6 +124,7 @@ def faults(step: Step) -> list[str]:
     for path, change in step.changed.items():
         found += _allowed(step, path, change)
     found += _consequences(step, values, entries)
+    found += _rebound(step, values)
     return found
 
 
@@ -220,7 +233,7 @@ def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -
     acts = {e.action for e in entries}
     if step.after.move in UNDENIABLE and step.after.move not in acts:
         found.append(f"{tree.LOCK}: a {step.after.move} without an audit entry that says so")
-    singles = {"pin": "pin", "converged": "run", "plans": "run", "meta": "move-remote" if step.before else "create"}
+    singles = {"pin": "pin", "converged": "run", "plans": "run", "meta": step.after.move}
     for path in step.changed:
         part = tree.part(path)
         if (part in ("state", "runs") and path not in told) or (part in singles and singles[part] not in acts):
@@ -228,6 +241,21 @@ def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -
         if part == "intents" and path in values and values[path][0].token != step.after.token:
             found.append(f"{path}: carries token {values[path][0].token}")
     return found
+
+
+def _rebound(step: Step, values: Mapping[str, Any]) -> list[str]:
+    """What a ledger is bound to stays, but for what the move is about."""
+    change = step.changed.get(tree.META)
+    if change is None or change.old is None or tree.META not in values:
+        return []
+    meta, move = values[tree.META], step.after.move
+    try:
+        was = tree.meta_of(tree.parse(change.old))
+    except Malformed:
+        return []
+    due = replace(was, format=meta.format, generation=was.generation + (move == "continue"))
+    bound = replace(due, remote=meta.remote) if move == "move-remote" else due
+    return [] if meta == bound else [f"{tree.META}: bound to something else by a {move}"]
 
 
 def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[str]:
@@ -238,8 +266,7 @@ def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> lis
 
 def walk(repository: Repository, commits: list[Commit]) -> Iterator[tuple[Commit, str]]:
     """(commit, what is wrong with it) for a stretch of the chain, oldest first."""
-    first = continued(commits[0]) if commits else ""
-    before = lock_at(repository, first) if first else None
+    before = _before(repository, commits[0]) if commits else None
     for commit in commits:
         step = step_of(repository, commit, before)
         if isinstance(step, Problem):
@@ -258,12 +285,38 @@ def lock_at(repository: Repository, oid: str) -> Lock | None:
     return lock if isinstance(lock, Lock) else None
 
 
+def _before(repository: Repository, commit: Commit) -> Lock | None:
+    """The lock that ``commit`` found, ``None`` when it is the first of all. Of a sealed chain that is not in this clone it is the
+    one that follows from what came next."""
+    former = continued(commit)
+    if not former or here(repository, former):
+        return lock_at(repository, former) if former else None
+    lock, entries = lock_at(repository, commit.oid), [*_audit_of(repository, commit)]
+    if lock is None or not entries:
+        return None
+    sealed = Lock(state=State.SEALED, token=lock.token, seq=lock.seq - 1, format=lock.format)
+    return replace(sealed, entries=lock.entries - len(entries), chain=entries[0].previous)
+
+
+def _audit_of(repository: Repository, commit: Commit) -> Iterator[Entry]:
+    """The audit entries in the tree of ``commit``, oldest first, as far as they can be read."""
+    found = repository.entries(commit.tree, "audit", recursive=True)
+    contents = repository.blobs([e.oid for e in found.values()])
+    for entry in sorted(found.values(), key=lambda e: tree.audit_seq(e.name)):
+        with suppress(Malformed):
+            yield entry_of(tree.parse(contents[entry.oid]))
+
+
 # --- commits and the line through them -------------------------------------------------------------------
 
 
 def strays(repository: Repository, step: Step) -> list[str]:
     """What is wrong with the parents of a commit and with what it says it continues."""
     commit, other = step.commit, cited(step.commit)
+    if step.after.move == "seal" and step.open:
+        return ["intents: sealed while steps are open"]
+    if step.after.move == "continue" or anew(commit):
+        return _begun_anew(repository, step)
     if step.after.move != "repair":
         wrong = [f"it says that it continues {other[:12]}, as only a repair does"] if other else []
         return wrong + ([] if len(commit.parents) == (step.before is not None) else [f"it has {len(commit.parents)} parents"])
@@ -273,12 +326,25 @@ def strays(repository: Repository, step: Step) -> list[str]:
     return [fault for parent in above for fault in _taken_back(repository, parent, other, alone=len(commit.parents) == 1)]
 
 
+def _begun_anew(repository: Repository, step: Step) -> list[str]:
+    """A chain that continues a sealed one has no parent, says which one it is, and takes no run, plan or entry along."""
+    if not anew(step.commit) or step.after.move != "continue":
+        return ["only a continue begins a chain anew, and says which one it continues"]
+    root = repository.entries(step.commit.tree)
+    entries = [*repository.entries(step.commit.tree, "audit", recursive=True)] if "audit" in root else []
+    kept = [part for part in ("runs", "plans") if part in root]
+    kept += [f"audit/{name}" for name in entries if f"audit/{name}" not in step.changed]
+    return [f"{part}: stays behind in a sealed chain" for part in kept]
+
+
 def _taken_back(repository: Repository, parent: str, good: str, alone: bool) -> list[str]:
-    """A repair gives up what follows ``good`` on the way to ``parent``: that must not begin with a legal transition."""
+    """A repair gives up what follows ``good`` on the way to ``parent``: that must not begin with a legal transition, which one
+    that is not signed where its forerunner is may have been taken for."""
     if parent == good:
         return ["there was nothing to repair"] if alone else []
     first = line(repository, parent, good)[-1]
     legal = continued(first) == good and not [*walk(repository, [first])]
+    legal = legal and (first.signed or not repository.commit(good).signed)
     return [f"it takes back {first.oid[:12]}, a legal transition"] if legal else []
 
 

@@ -1,7 +1,8 @@
 """One line of transitions through the commits of a ledger: which earlier transition each of them continues.
 
 That is the first parent, unless the commit names another in its trailer ``Provisioning-Continues``. A ``repair`` does: a push
-only ever goes forward, so it stands on whatever it found at the remote, and continues the last good transition.
+only ever goes forward, so it stands on whatever it found at the remote, and continues the last good transition. So does the
+first commit of a chain that was begun anew: it has no parent, and continues the seal of the chain before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ def cited(commit: Commit) -> str:
     """The commit that ``commit`` says it continues in place of its first parent, "" when it does not say so."""
     named = trailers_of(commit.message).get(CONTINUES, "")
     return named if is_oid(named) else ""
+
+
+def anew(commit: Commit) -> bool:
+    """Whether ``commit`` begins a chain that continues a sealed one."""
+    return bool(cited(commit)) and not commit.parents
 
 
 def continued(commit: Commit) -> str:
@@ -34,6 +40,15 @@ def line(repository: Repository, tip: str, stop: str = "", limit: int = 0) -> li
                 tip = other if here(repository, other) else ""
                 break
     return found
+
+
+def follows(repository: Repository, tip: str, commit: str) -> bool:
+    """Whether ``commit`` is ``tip``, below it, or below a sealed chain that it continues. Raises ``GitError``."""
+    while tip and here(repository, tip):
+        if repository.contains(tip, commit):
+            return True
+        tip = cited(repository.history(tip)[-1])
+    return False
 
 
 def here(repository: Repository, oid: str) -> bool:

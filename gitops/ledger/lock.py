@@ -36,6 +36,8 @@ class State(StrEnum):
     """Kept by a person until a time on the wall clock: nobody writes."""
     SHARED = "SHARED"
     """One or more readers of the live infrastructure, each with a lease."""
+    SEALED = "SEALED"
+    """The end of this chain: the ledger goes on in the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,9 @@ MOVES: Mapping[str, Move] = dict((
     _row("dequeue", "FREE HELD HOLD SHARED", "", "anyone", "gave up waiting", 0, frozenset({"queue"})),
     _row("repair", "FREE HELD HOLD SHARED", "FREE", "anyone", "what followed is no transition, or there are two lines of them",
          1, OWN | {"readers"}, "audit"),
+    _row("seal", "FREE", "SEALED", "anyone", "a person says so; nobody waits and no step is open", 0, OWN, "audit"),
+    _row("continue", "SEALED", "FREE", "anyone", "another chain begins, on a ref that does not exist: a push that only creates",
+         0, OWN, "meta audit"),
     _row("move-remote", "FREE", "FREE", "anyone", "the remote got another address", 0, frozenset(), "meta audit"),
 ))  # fmt: skip
 """The transition table. Everything that is not in it is no move of this program."""
@@ -193,6 +198,7 @@ def inconsistent(lock: Lock) -> list[str]:
         State.FREE: (not one and not readers and not lock.kind and not lock.run, "FREE with a holder"),
         State.HELD: (one and not readers and lock.lease_seconds > 0, "HELD without one holder and a lease"),
         State.HOLD: (one and not readers and lock.expires > 0, "HOLD without an owner and an end"),
+        State.SEALED: (not one and not readers and not lock.queue and not lock.run, "SEALED with somebody in it"),
         State.SHARED: (not one and 0 < readers <= READERS and lock.lease_seconds > 0, "SHARED without readers and a lease"),
     }
     right, wrong = wants[lock.state]

@@ -184,6 +184,9 @@ class Locking:
         if lock.state is State.FREE:
             first = lock.queue[0].holder
             message = f"infra '{self._infra}' is free, and {first.name} on {first.host} is first in the queue for it"
+        elif lock.state is State.SEALED:
+            message = f"the ledger of '{self._infra}' is sealed and the next one not begun yet: {lock.reason}"
+            hint = f"'provisioning ledger rotate -i {self._infra}' begins it"
         elif lock.state is State.HOLD:
             message = f"infra '{self._infra}' is held by {who} until {moment(lock.expires)}: {lock.reason}"
             hint = f"ask them to 'provisioning lock release -i {self._infra}', or break the lock with a reason"
@@ -228,7 +231,7 @@ class Locking:
 
     def break_lock(self, reason: str) -> None:
         def draft(view: View) -> Draft:
-            if view.lock.state is State.FREE:
+            if view.lock.state in (State.FREE, State.SEALED):
                 raise Stop(Exit.NOT_FOUND, f"infra '{self._infra}' is not locked", "there is nothing to break")
             said = Entry(action="break", message=f"from {view.lock.holder_text()}", reason=reason)
             return Draft("break", freed(view.lock, view.has_intents), entries=(said,))
@@ -243,9 +246,9 @@ class Locking:
                 raise self._locked(view.lock)
             if view.meta is None or view.meta.workspace != moved.workspace:
                 self._bound(view)
-            was = view.meta.remote if view.meta else ""
-            said = Entry(action="move-remote", message=f"from {was} to {moved.remote}", reason=reason)
-            return Draft("move-remote", view.lock, {tree.META: tree.value_bytes(moved)}, (said,))
+            was = view.meta or moved
+            said = Entry(action="move-remote", message=f"from {was.remote} to {moved.remote}", reason=reason)
+            return Draft("move-remote", view.lock, {tree.META: tree.value_bytes(replace(was, remote=moved.remote))}, (said,))
 
         self._by_person(draft, bound=False)
 

@@ -51,12 +51,14 @@ class Converged:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a ledger is bound to, so that a fork or a copy never drives the same estate. ``remote`` is normalised."""
+    """What a ledger is bound to, so that a fork or a copy never drives the same estate. ``remote`` is normalised.
+    ``generation``: how many chains it has had, this one included."""
 
     format: int
     workspace: str
     infra: str
     remote: str
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True)

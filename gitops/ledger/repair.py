@@ -9,13 +9,15 @@ there is and continues the good one. Two good lines that part are a fork: which 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gitops.ledger.chain import Chain, stop_of
 from gitops.ledger.check import reckoned, walk
-from gitops.ledger.line import line
+from gitops.ledger.line import follows, line
 from gitops.ledger.lock import freed
 from gitops.ledger.records import Entry, Meta
+from gitops.ledger.signing import Signing
 from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
@@ -69,14 +71,14 @@ class Diagnosis:
 # --- looking ---------------------------------------------------------------------------------------------
 
 
-def diagnose(chain: Chain, meta: Meta, elsewhere: Sequence[str] = (), keep: str = "") -> Diagnosis:
-    """How the ledger of ``chain`` stands. ``elsewhere``: tips of it that another clone has, fetched already. ``keep``: how the id
+def diagnose(writer: Writer, elsewhere: Sequence[str] = (), keep: str = "") -> Diagnosis:
+    """How a ledger stands. ``elsewhere``: tips of it that another clone has, fetched already. ``keep``: how the id
     begins of the transition that a person chose. Raises ``Stop``: no ledger, the remote does not answer, ``keep`` is no choice.
     """
-    seen = chain.seen()
+    chain, seen = writer.chain, writer.chain.seen()
     known = [tip for tip in dict.fromkeys((seen, *elsewhere)) if tip]
     try:
-        there = chain.remote.refs([chain.ref]).get(chain.ref, "")
+        there = _newest(chain, seen)
     except GitError as error:
         raise stop_of(error) from error
     if not there and not known:
@@ -89,27 +91,39 @@ def diagnose(chain: Chain, meta: Meta, elsewhere: Sequence[str] = (), keep: str 
         if there:
             # everything anew: objects that this clone has lost are back then, and those that the remote has lost come to light
             chain.remote.refetch({chain.ref: chain.incoming})
+            chain.bring_sealed(chain.tips())
     except GitError as error:
         return _remote_unread(chain, there, known, told, error)
     try:
-        chains = [chained(chain.repository, tip) for tip in dict.fromkeys((there, *known)) if tip]
+        chains = [chained(chain.repository, tip, writer.signing) for tip in dict.fromkeys((there, *known)) if tip]
     except GitError as error:
         lost = f"this clone cannot read the chain whole: {error}"
         return Diagnosis(chain.infra, there, "", (*told, lost), None, ("look again from another clone, or name one: --from",))
-    return _judged(chain, meta, there, chains, told, keep)
+    return _judged(chain, writer.meta, there, chains, told, keep)
+
+
+def _newest(chain: Chain, seen: str) -> str:
+    """The tip of the ref that counts, "" when it is gone: the newest that is there, or that this clone saw."""
+    tips, last = chain.tips(), 1
+    with suppress(Stop):  # what is missing here is fetched next
+        meta = View(chain.repository, chain.infra, seen).meta
+        last = meta.generation if meta else 1
+    chain.generation = max(last, *tips, 1)
+    return tips.get(chain.generation, "")
 
 
 def heads(repository: Repository, tips: Iterable[str]) -> list[str]:
     """Those of ``tips`` ("" is none) that no other of them follows from. Raises ``GitError``."""
     unique = [tip for tip in dict.fromkeys(tips) if tip]
-    return [a for a in unique if not any(a != b and repository.contains(b, a) for b in unique)]
+    return [a for a in unique if not any(a != b and follows(repository, b, a) for b in unique)]
 
 
-def chained(repository: Repository, tip: str) -> Chained:
+def chained(repository: Repository, tip: str, signing: Signing | None = None) -> Chained:
     """The chain of ``tip``, walked from its beginning. Raises ``GitError`` when objects are missing."""
     commits = line(repository, tip)[::-1]
-    faults: dict[str, str] = {}
-    for commit, fault in walk(repository, commits):
+    faults = dict[str, str]()
+    unsigned = signing.missing(commits) if signing else ()
+    for commit, fault in (*walk(repository, commits), *unsigned):
         faults.setdefault(commit.oid, fault)
     first = next((n for n, commit in enumerate(commits) if commit.oid in faults), len(commits))
     after = tuple((commit, faults.get(commit.oid, "")) for commit in commits[first:])
@@ -222,9 +236,9 @@ def perform(writer: Writer, diagnosis: Diagnosis, remedy: Remedy, reason: str) -
         new = _continuation(writer, diagnosis, remedy, reason) if remedy.on else remedy.keep
         for attempt in range(1, TRIES + 1):
             chain.remote.push([RefUpdate(chain.ref, diagnosis.there or ZERO, new)])
-            tip = chain.remote.refs([chain.ref]).get(chain.ref, "")
+            tip = chain.tips().get(chain.generation, "")
             if tip == new:
-                return chain.fetch(tip)
+                return chain.fetch()
             if tip != diagnosis.there:
                 if tip and chain.repository.contains(chain.remote.fetch({chain.ref: chain.incoming})[chain.incoming], new):
                     return chain.fetch()

@@ -84,11 +84,10 @@ class Files:
                 return {path: entry}
         return {}
 
-    def _audit(self, first: int, last: int) -> Iterator[Entry]:
-        """Audit entries from number ``last`` back to ``first``, read as they are wanted."""
+    def _audit(self, first: int, last: int, forward: bool = False) -> Iterator[Entry]:
+        """Audit entries from number ``last`` back to ``first``, or the other way round, read as they are wanted."""
         found = {f"audit/{p}": e for p, e in self._below("audit").items()}
-        wanted = sorted((p for p in found if first <= tree.audit_seq(p) <= last), key=tree.audit_seq)
-        wanted.reverse()
+        wanted = sorted((p for p in found if first <= tree.audit_seq(p) <= last), key=tree.audit_seq, reverse=not forward)
         for start in range(0, len(wanted), AT_ONCE):
             yield from self._read({p: found[p] for p in wanted[start : start + AT_ONCE]}, entry_of).values()
 
@@ -203,9 +202,10 @@ class View(Files):
         found = sorted(self._read(here, tree.run_of).values(), key=lambda r: (r.started, r.id))
         return tuple(r for r in found if r.status == "running" and r.id != live)
 
-    def entries(self, first: int = 1, last: int = 0) -> Iterable[Entry]:
-        """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted."""
-        return self._audit(first, last or self.lock.entries)
+    def entries(self, first: int = 1, last: int = 0, forward: bool = False) -> Iterable[Entry]:
+        """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted;
+        ``forward``: oldest first."""
+        return self._audit(first, last or self.lock.entries, forward)
 
     def step_results(self, run_id: str) -> tuple[Entry, ...]:
         """How the steps of a run ended, in that order."""

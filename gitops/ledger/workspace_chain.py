@@ -74,9 +74,10 @@ class WorkspaceView(Files):
         entry = self._below(move.part).get(value.path.partition("/")[2]) if value and move.leaves else None
         return bool(entry and value and self._read({value.path: entry}, READERS[move.part])[value.path] == value)
 
-    def entries(self, first: int = 1, last: int = 0) -> Iterable[Entry]:
-        """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted."""
-        return self._audit(first, last or (self.head.entries if self.head else 0))
+    def entries(self, first: int = 1, last: int = 0, forward: bool = False) -> Iterable[Entry]:
+        """Audit entries from number ``last`` (0: the newest) back to ``first``, newest first, read as they are wanted;
+        ``forward``: oldest first."""
+        return self._audit(first, last or (self.head.entries if self.head else 0), forward)
 
 
 class WorkspaceChain:
@@ -140,7 +141,7 @@ class WorkspaceChain:
 
     def _look(self, tip: str | None) -> WorkspaceView:
         try:
-            found = self._chain.fetch(tip)
+            found = self._chain.fetch(None if tip is None else {self.ref: tip})
         except GitError as error:
             raise stop_of(error) from error
         self._trouble = None

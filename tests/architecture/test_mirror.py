@@ -22,6 +22,7 @@ ELSEWHERE: Mapping[str, str] = {
     "gitops/cli/infra.py": "tests/scenarios/test_commands.py",
     "gitops/cli/init.py": "tests/scenarios/test_commands.py",
     "gitops/cli/layer.py": "tests/scenarios/test_commands.py",
+    "gitops/cli/ledger.py": "tests/scenarios/test_rotated_ledgers.py",
     "gitops/cli/lock.py": "tests/scenarios/test_commands.py",
     "gitops/cli/plan.py": "tests/scenarios/test_main_job.py",
     "gitops/cli/run.py": "tests/scenarios/test_commands.py",
@@ -42,6 +43,7 @@ ELSEWHERE: Mapping[str, str] = {
 """Module -> the tests that hold it, where a file of its own would say nothing."""
 ACROSS: Mapping[str, str] = {
     "tests/gitops/declare/test_bad_inputs.py": "the table of bad declarations, whichever module finds them",
+    "tests/executors/test_unknown_outcomes.py": "what runner, settler and effects do together when a provider is not heard",
 }
 """Test files that belong to a package as a whole."""
 

@@ -1,12 +1,12 @@
-"""The log, and the proof over a whole chain."""
+"""The proof over a whole chain."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from gitops.ledger.audit import log, verify
+from gitops.ledger.audit import verify
 from gitops.ledger.repair import diagnose, perform
 from gitops.ports import Person
 
@@ -14,47 +14,17 @@ if TYPE_CHECKING:
     from .conftest import Site, World
 
 
-def said(entries: Any) -> list[tuple[str, str, str]]:
-    return [(e.action, e.address, e.status) for e in entries]
-
-
-def test_the_log_is_newest_first(applied: World, site: Site) -> None:
-    assert said(log(site.ledger.view())) == [
-        ("run", "", "succeeded"),
-        ("create", "server/web-03", "done"),
-        ("create", "server/web-02", "done"),
-        ("create", "server/web-01", "done"),
-        ("run", "", "started"),
-        ("create", "", ""),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("asked", "count"),
-    [
-        ({"address": "server/web-02"}, 1),
-        ({"address": "server/none"}, 0),
-        ({"run": "r1"}, 5),
-        ({"run": "r2"}, 0),
-        ({"actor": "ANN@example"}, 6),
-        ({"actor": "bob"}, 0),
-        ({"limit": 2}, 2),
-        ({"run": "r1", "limit": 99}, 5),
-    ],
-)
-def test_the_log_is_filtered(applied: World, site: Site, asked: dict[str, Any], count: int) -> None:
-    assert len(log(site.ledger.view(), **asked)) == count
-
-
-def test_no_ledger_has_no_log_and_nothing_to_verify(site: Site) -> None:
-    assert log(site.ledger.view()) == ()
+def test_no_ledger_has_nothing_to_verify(site: Site) -> None:
     assert verify(site.repository, "", "dev", "w1").findings == ()
 
 
 def test_a_whole_chain_verifies_and_says_what_it_cannot_tell(applied: World, site: Site) -> None:
     verified = verify(site.repository, applied.tip, "dev", "w1")
     assert (verified.transitions, verified.findings) == (5, ())
-    assert verified.not_guaranteed[0] == "who wrote 5 of 5 transitions: they are not signed; this clone does not know the protected branch"
+    assert (
+        verified.not_guaranteed[0]
+        == "who wrote 5 of 5 transitions: they are not signed; this clone does not know the protected branch"
+    )
     assert verified.not_guaranteed[1].startswith("that nothing was cut off")
 
 

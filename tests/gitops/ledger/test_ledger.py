@@ -42,7 +42,7 @@ def test_a_look_without_news_is_one_question_to_the_remote(applied: World, site:
 
 def test_a_tip_somebody_has_just_read_costs_no_question(applied: World, site: Site) -> None:
     before = applied.looks
-    assert site.ledger.view(known=applied.tip).tip == applied.tip
+    assert site.ledger.view(known=applied.server.refs).tip == applied.tip
     assert applied.looks == before
 
 

@@ -21,6 +21,7 @@ HELD = replace(
     lease_seconds=60, grace_seconds=30, run="r1", plan="p1", reason="apply", since=1,
 )  # fmt: skip
 HOLD = replace(FREE, state=State.HOLD, move="hold", kind="hold", holder=ANN, seq=10, expires=100, nonce="b" * 32)
+SEALED = replace(FREE, state=State.SEALED, move="seal", seq=10, reason="grown", nonce="b" * 32)
 SHARED = replace(
     FREE, state=State.SHARED, move="join", kind="read", readers=(Claim(ANN, "read", 10),), seq=10, nonce="b" * 32,
     lease_seconds=60,
@@ -51,7 +52,7 @@ def test_a_lock_survives_its_json(lock: Lock) -> None:
     assert decode(encode(lock)) == lock
 
 
-@pytest.mark.parametrize("lock", [FREE, HELD, HOLD, SHARED])
+@pytest.mark.parametrize("lock", [FREE, HELD, HOLD, SHARED, SEALED])
 def test_each_state_survives_its_json(lock: Lock) -> None:
     assert decode(encode(lock)) == lock
 
@@ -105,6 +106,8 @@ LEGAL = {
     "enqueue": (HELD, after(HELD, "enqueue", queue=(Claim(BOB, "write", 11),))),
     "dequeue": (HELD, after(replace(HELD, queue=(Claim(BOB, "write", 9),)), "dequeue", queue=())),
     "repair": (HELD, after(freed(HELD, True), "repair")),
+    "seal": (FREE, after(FREE, "seal", state=State.SEALED, reason="grown")),
+    "continue": (SEALED, after(freed(SEALED, False), "continue")),
     "move-remote": (FREE, after(FREE, "move-remote")),
 }
 
@@ -121,7 +124,13 @@ def test_a_legal_move_has_no_fault(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in MOVES if n != "create"])
 def test_a_move_from_a_state_that_is_not_in_its_row_is_none(name: str) -> None:
     _, moved = LEGAL[name]
-    for state, lock in ((State.FREE, FREE), (State.HELD, HELD), (State.HOLD, HOLD), (State.SHARED, SHARED)):
+    for state, lock in (
+        (State.FREE, FREE),
+        (State.HELD, HELD),
+        (State.HOLD, HOLD),
+        (State.SHARED, SHARED),
+        (State.SEALED, SEALED),
+    ):
         if state not in MOVES[name].source:
             assert f"no {name} from {state}" in illegal(lock, moved)
 

@@ -26,8 +26,7 @@ BOB = Person("bob", "bob@example.org", 1_700_000_000)
 
 
 def look(site: Site, *elsewhere: str, keep: str = "") -> Diagnosis:
-    writer = site.ledger.writer
-    return diagnose(writer.chain, writer.meta, elsewhere, keep)
+    return diagnose(site.ledger.writer, elsewhere, keep)
 
 
 def mend(site: Site, found: Diagnosis, reason: str = "somebody pushed junk") -> str:
