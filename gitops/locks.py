@@ -127,9 +127,11 @@ def advice(infra: str, lock: Lock, holders: tuple[Party, ...], run: str, wall: f
     elif lock.state is State.SHARED:
         yield "readers keep writers out: wait with --lock-timeout 10m; once you wait, no further reader is let in before you"
         yield breaking
-    else:
+    elif lock.state is State.HELD:
         yield from _written(infra, lock, holders[0], run)
         yield breaking
+    else:
+        yield f"the ledger is sealed and the next one not begun yet: provisioning ledger rotate -i {infra}"
 
 
 def _thawing(freeze: Freeze | None) -> Iterator[str]:
