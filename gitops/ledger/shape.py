@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any, TypeVar
 
 from planners.canonical import Json
@@ -19,7 +20,7 @@ class Malformed(ValueError):  # noqa: N818  # what it says, as the errors of the
 
 def to_document(value: Any) -> dict[str, Json]:
     """The fields of a dataclass that hold plain values, strings of enums and such values nested in tuples."""
-    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return {name: _plain(getattr(value, name)) for name in _fields(type(value))}
 
 
 def _plain(value: Any) -> Json:
@@ -37,16 +38,23 @@ def of_document(cls: type[T], document: object, **nested: Callable[[Any], Any]) 
     """
     if not isinstance(document, Mapping):
         raise Malformed("is not an object")
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    known = _fields(cls)
     if unknown := sorted(document.keys() - known.keys()):
         raise Malformed(f"has the unknown field '{unknown[0]}'")
     values: dict[str, Any] = {}
-    for name, field in known.items():
+    for name, (kind, optional) in known.items():
         if name in document:
-            values[name] = _read(name, document[name], str(field.type), nested)
-        elif field.default is MISSING and field.default_factory is MISSING:
+            values[name] = _read(name, document[name], kind, nested)
+        elif not optional:
             raise Malformed(f"lacks the field '{name}'")
     return cls(**values)
+
+
+@cache
+def _fields(cls: type) -> Mapping[str, tuple[str, bool]]:
+    """Field -> its type as written, and whether it has a default."""
+    plain = {f.name: f for f in fields(cls)}
+    return {n: (str(f.type), f.default is not MISSING or f.default_factory is not MISSING) for n, f in plain.items()}
 
 
 def _read(name: str, value: object, kind: str, nested: Mapping[str, Callable[[Any], Any]]) -> Any:
