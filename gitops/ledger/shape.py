@@ -51,7 +51,7 @@ def of_document(cls: type[T], document: object, **nested: Callable[[Any], Any]) 
 
 
 @cache
-def _fields(cls: type) -> Mapping[str, tuple[str, bool]]:
+def _fields(cls: Any) -> Mapping[str, tuple[str, bool]]:
     """Field -> its type as written, and whether it has a default."""
     plain = {f.name: f for f in fields(cls)}
     return {n: (str(f.type), f.default is not MISSING or f.default_factory is not MISSING) for n, f in plain.items()}

@@ -1,0 +1,241 @@
+"""A state repository in memory, people who change it, and the product at work in a process: ``Space`` is the product's own
+``Workspace`` with this world's clock, chance, remote and cloud in the places of the real ones."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+from unittest import mock
+
+from cloud import Cloud
+from machines import Machine, Process, ProcessClock, World
+from network import Clone, ClonedBy, SimulatedRemote
+from scheduler import GreenLock, GreenPool, GreenQueue
+
+from executors.fakes import SilentProgress
+from executors.ports import Provider, Tools
+from gitops import sources
+from gitops.declare.load import Loaded, load, load_workspace
+from gitops.flow import Ask, Consent, Stage
+from gitops.git.memory import MemoryRemote, MemoryServer
+from gitops.git.remote import normalised
+from gitops.ledger.holder import Actor
+from gitops.pipeline import apply, close_interrupted, make_plan, resume_run
+from gitops.ports import ZERO, GitError, Person, RefUpdate
+from gitops.probe import Probe
+from gitops.runs import run_options, unfinished
+from gitops.schema.workspace import WorkspaceConfig
+from gitops.stops import Stop
+from gitops.wiring import Workspace
+from planners.catalog import ProviderSpec
+from planners.model import Recorded
+from planners.problems import Problems
+
+log = logging.getLogger(__name__)
+INFRA = "shop"
+MAIN = "refs/heads/main"
+LEDGER = f"refs/heads/provisioning/ledger/{INFRA}"
+ADA = Person("Ada Example", "ada@example.org", 1_700_000_000)
+WORKSPACE = """\
+format: 1
+id: 5f0c8a52-7e0b-4d53-9c5e-0d5a3f2b6c11
+name: simulated
+protected_branch: main
+ledger: {lease_seconds: 60, grace_seconds: 30, window: %d, flush_seconds: 5}
+"""
+CLASS = "class: dev\n"
+
+Declared = Mapping[str, Mapping[str, Mapping[str, object]]]
+"""Kind plural -> name -> attributes."""
+
+
+class Landed(NamedTuple):
+    """A push that the server took: when, from which process, what, and when it was begun."""
+
+    at: float
+    sender: str
+    oid: str
+    begun: float
+
+
+class Declarations:
+    """What commits declare. Loading one is pure, so all histories share what was loaded once."""
+
+    loaded: dict[tuple[str, str], Loaded] = {}
+    workspaces: dict[str, WorkspaceConfig] = {}
+
+
+@dataclass
+class Office:
+    """One state repository with its server, the cloud it drives, and the machines that work on it."""
+
+    world: World
+    kind: str
+    window: int = 4
+    server: MemoryServer = field(default_factory=MemoryServer)
+    published: list[Landed] = field(default_factory=list)
+    """Every move of the ledger at the server."""
+    processes: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Host and process number -> the name of the process."""
+
+    def __post_init__(self) -> None:
+        self.cloud = Cloud(self.world, self.kind)
+        self.writer = Clone(ADA)
+        self.machines = 0
+
+    def machine(self) -> tuple[Machine, Clone]:
+        """A new machine with a fresh clone."""
+        self.machines += 1
+        machine = Machine(self.world, f"host-{self.machines}")
+        clone = Clone(Person(f"Worker {self.machines}", f"w{self.machines}@example.org", 1_700_000_000))
+        MemoryRemote(clone, self.server).fetch({MAIN: MAIN})
+        return machine, clone
+
+    def declare(self, declared: Declared) -> str:
+        """Somebody commits and pushes what is to be."""
+        lines = ["settings: {provider: simulated, environment: dev}"]
+        for kind, entries in declared.items():
+            lines.append(f"{kind}:")
+            for name, attributes in entries.items():
+                shown = ", ".join(f"{k}: {_flow(v)}" for k, v in attributes.items())
+                lines.append(f"  {name}: {{{shown}}}")
+        files: dict[str, bytes | str | None] = {
+            "workspace.yaml": (WORKSPACE % self.window).encode(),
+            "environments/dev.yaml": CLASS.encode(),
+            f"infra/{INFRA}/main.yaml": ("\n".join(lines) + "\n").encode(),
+        }
+        parent = self.server.refs.get(MAIN, "")
+        oid = self.writer.write(parent, files, "change", ADA)
+        if oid != parent:
+            self.server.apply(self.writer, [RefUpdate(MAIN, parent or ZERO, oid)])
+        self.world.tell(f"declared: {dict(declared)}")
+        return oid
+
+    def space(self, process: Process, clone: Clone) -> Space:
+        """The product in ``process``, working on ``clone``."""
+        return Space(self, process, clone)
+
+
+def _flow(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, (list, tuple)) else str(value)
+
+
+class Space(Workspace):
+    """The product's workspace in this world."""
+
+    def __init__(self, office: Office, process: Process, clone: Clone) -> None:
+        super().__init__(Path(), ClonedBy(clone, process), {})  # type: ignore[arg-type]
+        self._office, self._process, self._clone = office, process, clone
+        office.processes[process.machine.name, process.pid] = process.name
+
+    def nonce(self) -> str:
+        """This world's chance."""
+        return self._office.world.nonce()
+
+    def draw(self) -> float:
+        """This world's chance."""
+        return self._office.world.chance.random()
+
+    @cached_property
+    def clock(self) -> ProcessClock:  # type: ignore[override]
+        """This machine's."""
+        return ProcessClock(self._process)
+
+    @cached_property
+    def remote(self) -> SimulatedRemote:  # type: ignore[override]
+        """The server, through this world's network."""
+        return SimulatedRemote(self._clone, self._office.server, self._process, self._note)
+
+    def _note(self, updates: Sequence[RefUpdate], sent: float) -> None:
+        office, name = self._office, self._process.name
+        office.published += [Landed(office.world.scheduler.now, name, u.new, sent) for u in updates if u.ref == LEDGER]
+
+    def try_remote(self) -> Probe:
+        """The server of this world keeps its word; how that is found out is tested elsewhere."""
+        return Probe(normalised(self.remote.url), int(self.clock.wall()), ())
+
+    @cached_property
+    def actor(self) -> Actor:
+        """This process of this machine."""
+        machine = self._process.machine
+        return Actor(self._clone.person, machine.name, self._process.pid, "", machine)
+
+    def config_at(self, treeish: str) -> WorkspaceConfig:
+        """Read by the product, once for all histories."""
+        entry = self.repository.entries(treeish)["workspace.yaml"]
+        if entry.oid not in Declarations.workspaces:
+            found = load_workspace(self.repository, treeish)
+            assert isinstance(found, WorkspaceConfig), found
+            Declarations.workspaces[entry.oid] = found
+        return Declarations.workspaces[entry.oid]
+
+    @cached_property
+    def provider_specs(self) -> Mapping[str, ProviderSpec]:
+        """The cloud alone."""
+        return {"simulated": self._office.cloud.spec}
+
+    def load(self, infra: str, treeish: str) -> Loaded:
+        """Read by the product, once for all histories."""
+        key = (self.repository.commit(treeish).tree, self._office.kind)
+        if key not in Declarations.loaded:
+            found = load(self.repository, treeish, infra, self.provider_specs)
+            assert not isinstance(found, Problems), list(found)
+            Declarations.loaded[key] = found
+        return Declarations.loaded[key]
+
+    def tools(self, loaded: Loaded, treeish: str, recorded: Recorded, **more: object) -> Tools:
+        """The product's, with the cloud as its only provider and no log on disk."""
+        providers: Mapping[str, Provider] = {"simulated": self._office.cloud.provider(self._process)}
+        return super().tools(loaded, treeish, recorded, **{**more, "providers": providers, "log_dir": ""})
+
+
+@contextmanager
+def green() -> Iterator[None]:
+    """Threads, queues and locks of the product are those of the scheduler while this lasts."""
+    with (
+        mock.patch("executors.runner.Threads", GreenPool),
+        mock.patch("executors.loop.SimpleQueue", GreenQueue),
+        mock.patch("executors.settling.Lock", GreenLock),
+        mock.patch("gitops.ledger.held.RLock", GreenLock),
+    ):
+        yield
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a worker runs the program."""
+
+    parallel: int = 2
+    on_failure: str = "stop"
+    compensate: bool = False
+    resumes: bool = True
+    lock_timeout: float = 300.0
+
+
+def apply_head(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
+    """What ``apply`` (or ``run resume``) does once somebody has pulled and says yes. Returns how it ended; raises ``Stop``."""
+    head = sources.protected_head(space)
+    ask = Ask(INFRA, head, head)
+    options = run_options(space, habits.parallel, habits.on_failure, habits.compensate)
+    stage = Stage(options, SilentProgress(), Event(), say)
+    consent = Consent(allow_deletes=100, destroy=True, lock_timeout=habits.lock_timeout)
+    planned = make_plan(space, ask)
+    interrupted = planned.view.interrupted_runs()
+    if interrupted and habits.resumes:
+        return f"resumed: {resume_run(space, INFRA, interrupted[-1].id, consent, stage).status}"
+    if unfinished(space, planned):
+        close_interrupted(space, INFRA, consent, stage)
+        planned = make_plan(space, ask)
+    if not planned.plan.steps:
+        return "nothing to do"
+    [(_, _, outcome)] = apply(space, (planned,), consent, stage)
+    return outcome.status
+
+
+__all__ = ["ADA", "INFRA", "LEDGER", "GitError", "Habits", "Office", "Space", "Stop", "apply_head", "green"]
