@@ -55,7 +55,9 @@ class Effects:
         self._servers: dict[str, Json] = {name_of(a): _plain(r) for a, r in self.records.items() if kind_of(a) == "server"}
         self._redactor = redactor
         self._call_seconds = call_seconds
-        self._sent: dict[str, float] = {}
+        self._since = tools.clock.monotonic()
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
         self._missed: dict[tuple[str, str], float] = {}
         self._source = records.Source(tools.run, tools.plan, tools.source_commit)
 
@@ -110,11 +112,12 @@ class Effects:
         """The last thing before a call outside: it has to end inside the lease."""
         if not self.tools.journal.may_start(self._call_seconds):
             raise LeaseLost("the lease would run out during the next call, and could not be renewed")
-        self._sent.setdefault(phase.op, self.tools.clock.monotonic())
+        self._last[phase.op] = self.tools.clock.monotonic()
+        self._first.setdefault(phase.op, self._last[phase.op])
 
     def begun(self, phase: Phase) -> bool:
         """Whether anything was called outside for this phase."""
-        return phase.op in self._sent
+        return phase.op in self._last
 
     # --- what is known of calls that were given up ------------------------------------------------------------
 
@@ -122,8 +125,12 @@ class Effects:
         """Whether it is a call to a provider that may take effect after whoever made it has given up, and then matters."""
         return phase.name in ("create", "update", "move") and kind_of(phase.step.address) not in ("taskserv", "cluster")
 
+    def quiet_at(self, phase: Phase) -> float:
+        """The monotonic time from which on it shows what became of its last call; earlier holders sent theirs before we began."""
+        return self._last.get(phase.op, self._since) + self.late(phase)
+
     def late(self, phase: Phase) -> float:
-        """Seconds after which such a call shows, or never took place."""
+        """Seconds after which a call shows, or never took place."""
         if kind_of(phase.step.address) in ("taskserv", "cluster"):
             return 0.0
         before = self.before(phase)
@@ -136,7 +143,7 @@ class Effects:
         if spec is None or phase.name != "create" or spec.idempotency != "key":
             return False
         # what an earlier holder sent is of unknown age
-        sent = self._sent.get(phase.op, float("-inf"))
+        sent = self._first.get(phase.op, float("-inf"))
         return not spec.key_seconds or self.tools.clock.monotonic() - sent + 2 * self._call_seconds < spec.key_seconds
 
     def spec(self, provider: str) -> ProviderSpec | None:
@@ -186,11 +193,18 @@ class Effects:
             self._require_gone(phase, before)
         self._in_time(phase)
         if phase.name == "create":
-            return Done(self.made(phase, provider.create(request), before))
+            return Done(self.made(phase, self._create(provider, request), before))
         seen = provider.update(request)
         for old in records.predecessors(before):
             self._remove(phase, old)
         return Done(self.made(phase, seen, before))
+
+    def _create(self, provider: Provider, request: Request) -> Observation:
+        try:
+            return provider.create(request)
+        except Conflict as error:
+            # what this run made is found by its tag, whatever the provider says of its name
+            raise NeedsHuman(f"{error}, by nothing that this run made: rename one of them, or remove the other") from error
 
     def _deleted(self, phase: Phase, before: RecordedResource | None) -> Done:
         """Remove what is recorded with all it replaced, or only what it replaced when that is what this phase is for."""

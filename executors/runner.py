@@ -85,7 +85,7 @@ class _Runner:
         self._attempts = Attempts(tools.run)
         self._outcome: Outcome | None = None
         self._cancelled = False
-        self._since = self._at = tools.clock.monotonic()
+        self._at = tools.clock.monotonic()
 
     # --- the loop ----------------------------------------------------------------------------------------
 
@@ -186,8 +186,8 @@ class _Runner:
         self._attempt(_Job(phase, partial(self._effects.perform, phase), partial(self._performed, phase)))
 
     def _settle(self, phase: Phase) -> None:
-        """Ask what became of what an earlier holder began; nothing of it is sent any more since this run has."""
-        quiet = self._tools.clock.monotonic() >= self._since + self._effects.late(phase)
+        """Ask what became of what an earlier holder began."""
+        quiet = self._tools.clock.monotonic() >= self._effects.quiet_at(phase)
         ask = partial(self._settler.settle, phase, quiet)
         self._attempt(_Job(phase, ask, partial(self._settled, phase), asks=True))
 
@@ -261,17 +261,17 @@ class _Runner:
 
     def _wait_until_told(self, phase: Phase, error: Exception) -> None:
         """Nobody knows whether it took place. That shows once its provider has been quiet for as long as its spec says."""
-        wait = max(self._effects.late(phase), self._attempts.pause_before(phase.op, error) if isinstance(error, Retry) else 0.0)
-        due = self._tools.clock.monotonic() + wait
+        wait = self._effects.quiet_at(phase) - self._tools.clock.monotonic()
+        wait = max(wait, self._attempts.pause_before(phase.op, error) if isinstance(error, Retry) else 0.0)
         self._tell_waiting(phase, wait)
-        self._loop.later(wait, partial(self._ask_after, phase, error, due))
+        self._loop.later(wait, partial(self._ask_after, phase, error))
 
     def _tell_waiting(self, phase: Phase, seconds: float) -> None:
         told = f"{phase.step.address}: its outcome is unknown; {phase.step.provider} is asked in {seconds:.0f} s"
         self._tools.progress.note(told)
 
-    def _ask_after(self, phase: Phase, error: Exception, due: float) -> None:
-        told = partial(self._told, phase, error, self._tools.clock.monotonic() >= due)
+    def _ask_after(self, phase: Phase, error: Exception) -> None:
+        told = partial(self._told, phase, error, self._tools.clock.monotonic() >= self._effects.quiet_at(phase))
         if phase.name == "create":
             self._attempt(_Job(phase, partial(self._settler.made, phase), told, asks=True))
         else:
@@ -285,8 +285,10 @@ class _Runner:
             self._effects.put(phase.step, found.recorded)
             message = found.message or "its answer was lost, and it was found by its tag"
             self._done(phase, Applied(phase.op, found.recorded, message=message))
-        elif not quiet:
+        elif not quiet and self._loop.hurried:
             self._refused(phase, error, "unknown")
+        elif not quiet:
+            self._wait_until_told(phase, error)
         else:
             if phase.name == "create":
                 self._attempts.unknown.discard(phase.op)
@@ -307,7 +309,7 @@ class _Runner:
             self._cannot_tell(phase, Broken("asked to stop before its provider had been quiet for long enough"))
         elif result is None:
             self._attempts.forget(f"ask {phase.op}")
-            wait = self._since + self._effects.late(phase) - self._tools.clock.monotonic()
+            wait = self._effects.quiet_at(phase) - self._tools.clock.monotonic()
             self._tell_waiting(phase, wait)
             self._loop.later(wait, partial(self._settle, phase))
         else:

@@ -128,7 +128,7 @@ class Settler:
             return Settled(phase.op, "partial", replace(before, status=Status.DELETING) if before else None)
         if phase.orphan:
             return Settled(phase.op, "partial", self._effects.record(phase.step, {}, Status.TAINTED))
-        if deleting or not marker.complete:
+        if not marker.complete:
             return Settled(phase.op, "redo")
         return Settled(phase.op, "applied", self._effects.record(phase.step, marker.outputs), marker.check is not None)
 

@@ -2,14 +2,14 @@
 
     cloud = SimulatedCloud("tag", FakeClock())                 # or "key", "name": how it tells repeated creations apart
     provider = cloud.connect()                                 # one per process; all of them reach the same world
-    cloud.fate = lambda verb, address: Fate(lands=25.0)        # asked once a call: what becomes of it
+    cloud.fate = lambda verb, address: Fate(lands=25.0)        # asked once for each call: what becomes of it
     provider.create(request)                                   # raises Retry(unknown) after 20 s; it lands 5 s later
     cloud.living(), cloud.doubled(), cloud.calls               # what is there, what was made twice, what was done
 
 Nothing here draws lots: whatever goes wrong is said by ``fate``, and a process dies where its ``boundary`` raises. What was
 sent lands however its sender ends. Time is two clocks: the cloud's own decides when things land, a connection's is slept on
-while waiting; under a scheduler give each process its own. Everything lands within ``late`` seconds after its caller
-gave up, and is listed within ``lag`` more, as long as ``fate`` keeps to that: ``spec.late_seconds`` is the sum.
+while waiting; under a scheduler give each process its own. A call lands at most ``late`` seconds after it was sent, and an
+answer is at most ``lag`` seconds old, as long as ``fate`` keeps to that: ``spec.late_seconds`` is the sum.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from planners.catalog import KindSpec, ProviderSpec
 from planners.model import Observation, Presence, RecordedResource, kind_of
 
 T = TypeVar("T")
-LATE, LAG = 10.0, 3.0
+LATE, LAG = 30.0, 3.0
 """Seconds, unless the cloud is made with others."""
 
 

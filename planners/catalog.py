@@ -35,7 +35,10 @@ class ProviderSpec:
     """How a creation whose outcome is unknown is settled: ``key`` (the same call under the same key is the same resource),
     ``name`` (names are unique, so a second one is refused) or ``tag`` (only looking for our tag tells)."""
     late_seconds: float = 60.0
-    """A creation that was given up shows in ``list`` after so many seconds or never; 0: nothing goes on without its caller."""
+    """A call shows in ``list`` and ``read`` so many seconds after it was sent, whatever became of its caller, or never.
+
+    0: nothing goes on without its caller. A cloud adds up how long a call may be under way and how old its lists may be.
+    """
     late_source: str = ""
     """Where that bound comes from: a document, a measurement. A wrong one breaks the promise quietly."""
     key_seconds: float = 0.0

@@ -326,7 +326,7 @@ def test_what_a_failure_leaves(tmp_path: Path, step: Step, name: str, begun: boo
     effects = Desk(tmp_path, {"server/a": SERVER, "taskserv/a/web": WEBSERV}).effects
     failed = phase(step, name)
     if begun:
-        effects._sent[failed.op] = 0.0
+        effects._last[failed.op] = 0.0
     left = effects.left(failed, None)
     assert (left.status if left else None) == status
     if status is Status.DEGRADED:
@@ -336,7 +336,7 @@ def test_what_a_failure_leaves(tmp_path: Path, step: Step, name: str, begun: boo
 @pytest.mark.parametrize("step", [Update("server/a", "fake", ""), Move("server/b", "fake", "", moved_from="server/a")])
 def test_a_change_that_may_have_taken_place_is_to_be_made_again(tmp_path: Path, step: Step) -> None:
     effects = Desk(tmp_path, {"server/a": SERVER}).effects
-    effects._sent[phase(step).op] = 0.0
+    effects._last[phase(step).op] = 0.0
     assert effects.left(phase(step), None, unknown=True) == replace(SERVER, status=Status.DEGRADED)
 
 
