@@ -7,17 +7,20 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from git_servers import ISOLATED, RemoteSite
 
 from executors.clocks import FakeClock
+from executors.ports import Clock
 from gitops.git.local import GitRepository, open_repository
 from gitops.git.remote import GitRemote
+from gitops.ledger.chain import fresh_nonce
 from gitops.ledger.held import Held
 from gitops.ledger.holder import Actor
 from gitops.ledger.ledger import Ledger
-from gitops.ports import ZERO, Person, Pushed, RefUpdate
+from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
 from gitops.schema.workspace import LedgerConfig
 from gitops.stops import Exit, Stop
 
@@ -48,15 +51,26 @@ class Stepping(FakeClock):
 
 @dataclass
 class Party:
-    """One process."""
+    """One process, with a clock that stands still."""
 
     name: str
     site: RemoteSite
     repository: GitRepository
     remote: Watched
-    ledger: Ledger
-    clock: Stepping
-    pid: int
+    actor: Actor
+    nonce: Callable[[], str] = fresh_nonce
+    clock: Stepping = field(default_factory=lambda: Stepping(WALL))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """That of the infra ``shop``."""
+        return self.of("shop", self.clock)
+
+    def of(self, infra: str, clock: Clock) -> Ledger:
+        """The ledger of an infra, with a clock of choice."""
+        return Ledger(
+            self.repository, self.remote, infra, "w1", LedgerConfig(), clock, self.actor, "the remote", nonce=self.nonce
+        )
 
     def acquire(self, run: str = "r1", timeout: float = 0.0) -> AbstractContextManager[Held]:
         return self.ledger.acquire("write", run, "p1", "apply", timeout, lambda _: None)
@@ -74,27 +88,33 @@ class Party:
 
 
 class Watched:
-    """The product's remote, remembering what its pushes were told. ``aside``: a ref that takes what is pushed to any other;
+    """The product's remote, remembering what its pushes were told. ``aside``: a ref that stands for whatever ref is pushed to;
     ``over``: nothing is pushed any more."""
 
     def __init__(self, inner: GitRemote) -> None:
-        self.refused = None
         self.inner = inner
         self.url = inner.url
         self.told: list[Pushed] = []
         self.aside = ""
         self.over = False
+        self._meant = ""
+
+    @property
+    def refused(self) -> GitError | None:
+        return self.inner.refused
 
     def refs(self, patterns: Sequence[str]) -> Mapping[str, str]:
-        return self.inner.refs(patterns)
+        found = self.inner.refs([*patterns, self.aside] if self.aside else patterns)
+        return {self._meant if ref == self.aside else ref: oid for ref, oid in found.items()}
 
     def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
-        return self.inner.fetch(refs)
+        return self.inner.fetch({self.aside if self.aside and ref == self._meant else ref: to for ref, to in refs.items()})
 
     def push(self, updates: Sequence[RefUpdate]) -> Pushed:
         if self.over:
             raise Stop(Exit.FAILURE, "the test is over")
         if self.aside:
+            self._meant = updates[0].ref
             updates = [replace(update, ref=self.aside, old=ZERO) for update in updates]
         self.told.append(self.inner.push(updates))
         return self.told[-1]
@@ -122,8 +142,8 @@ class Parties:
         for party in self._made:
             party.repository.close()
 
-    def party(self, name: str, infra: str = "shop", nonce: Callable[[], str] | None = None, pid: int = 0) -> Party:
-        """A new process in a new clone, with a clock that stands still."""
+    def party(self, name: str, nonce: Callable[[], str] = fresh_nonce, pid: int = 0) -> Party:
+        """A new process in a new clone."""
         path = self.folder / f"{name}-{len(self._made)}"
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **ISOLATED, **self.site.environ}
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(path)], env=environ, check=True)
@@ -131,12 +151,8 @@ class Parties:
         remote = Watched(GitRemote(repository.git, self.site.url, repository.contains))
         pid = pid or 100 + len(self._made)
         self.machine.alive.add(pid)
-        person = Person(name, f"{name}@example.org")
-        clock = Stepping(WALL)
-        more = {} if nonce is None else {"nonce": nonce}
-        actor = Actor(person, "host-1", pid, "", self.machine)
-        ledger = Ledger(repository, remote, infra, "w1", LedgerConfig(), clock, actor, "the remote", **more)
-        self._made.append(Party(name, self.site, repository, remote, ledger, clock, pid))
+        actor = Actor(Person(name, f"{name}@example.org"), "host-1", pid, "", self.machine)
+        self._made.append(Party(name, self.site, repository, remote, actor, nonce))
         return self._made[-1]
 
     def enter(self, party: Party, run: str = "r1") -> Held:
@@ -146,7 +162,7 @@ class Parties:
 
     def kill(self, party: Party) -> None:
         """Its process is gone, and whoever is on the same machine knows."""
-        self.machine.alive.discard(party.pid)
+        self.machine.alive.discard(party.actor.pid)
 
     # --- at the server -----------------------------------------------------------------------------------
 
