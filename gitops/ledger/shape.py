@@ -20,7 +20,7 @@ class Malformed(ValueError):  # noqa: N818  # what it says, as the errors of the
 
 def to_document(value: Any) -> dict[str, Json]:
     """The fields of a dataclass that hold plain values, strings of enums and such values nested in tuples."""
-    return {name: _plain(getattr(value, name)) for name in _fields(type(value))}
+    return {name: _plain(getattr(value, name)) for name in _fields(type(value))}  # type: ignore[arg-type]  # a class is hashable
 
 
 def _plain(value: Any) -> Json:
@@ -38,7 +38,7 @@ def of_document(cls: type[T], document: object, **nested: Callable[[Any], Any]) 
     """
     if not isinstance(document, Mapping):
         raise Malformed("is not an object")
-    known = _fields(cls)
+    known = _fields(cls)  # type: ignore[arg-type]  # a class is hashable
     if unknown := sorted(document.keys() - known.keys()):
         raise Malformed(f"has the unknown field '{unknown[0]}'")
     values: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def of_document(cls: type[T], document: object, **nested: Callable[[Any], Any]) 
 
 
 @cache
-def _fields(cls: Any) -> Mapping[str, tuple[str, bool]]:
+def _fields(cls: type) -> Mapping[str, tuple[str, bool]]:
     """Field -> its type as written, and whether it has a default."""
     plain = {f.name: f for f in fields(cls)}
     return {n: (str(f.type), f.default is not MISSING or f.default_factory is not MISSING) for n, f in plain.items()}
