@@ -27,15 +27,15 @@ ref = "refs/heads/provisioning/ledger/{}".format
 class Party:
     """One process in one clone, with a ledger for each infra."""
 
-    def __init__(self, world: World, name: str, **more: Any) -> None:
+    def __init__(self, world: World, name: str, names: Sequence[str] = NAMES, **more: Any) -> None:
         clone = world.server.clone()
         self.world, self.name = world, name
-        self.sites: dict[str, Site] = {n: world.site(name, clone=clone, infra=n, **more) for n in NAMES}
+        self.sites: dict[str, Site] = {n: world.site(name, clone=clone, infra=n, **more) for n in names}
         self.told: list[str] = []
 
     def take(self, names: Sequence[str], timeout: float = 0.0, kind: str = "write") -> Any:
         wanted = [Wanted(self.sites[n].ledger, f"{self.name}-{n}", "p1") for n in names]
-        return together(wanted, kind, "apply", timeout, self.sites["a"].clock, self.told.append)
+        return together(wanted, kind, "apply", timeout, self.world.clock, self.told.append)
 
     def state(self, name: str) -> State:
         return self.sites[name].ledger.view().lock.state
@@ -128,6 +128,22 @@ def test_what_is_held_is_renewed_while_there_is_work_under_another(world: World,
             assert 200 / 16 - 2 <= lock.pulse <= 200 / 15 + 2
             with locks.under(name):
                 locks.release(name)
+
+
+def test_sixty_are_kept_alive_at_half_a_second_a_push(world: World) -> None:
+    names = [f"n{n:02}" for n in range(60)]
+    ann = Party(world, "ann", names)
+    with ann.take(names) as locks:
+        world.server.before = lambda updates: world.clock.advance(0.5)
+        oldest = []
+        with locks.under("n00") as held:
+            for _ in range(600):
+                world.clock.advance(0.05)
+                held.renew()
+                oldest.append(max(one.waited for one in locks._held.values()))
+        world.server.before = None
+    assert world.clock.monotonic() > 3 * 60
+    assert max(oldest) < 0.75, "that much of a lease had passed"
 
 
 def test_a_short_lease_is_renewed_in_time_too(world: World) -> None:
