@@ -130,8 +130,8 @@ def test_what_is_held_is_renewed_while_there_is_work_under_another(world: World,
                 locks.release(name)
 
 
-def test_sixty_are_kept_alive_at_half_a_second_a_push(world: World) -> None:
-    names = [f"n{n:02}" for n in range(60)]
+def test_fifty_are_kept_alive_at_half_a_second_a_push(world: World) -> None:
+    names = [f"n{n:02}" for n in range(50)]
     ann = Party(world, "ann", names)
     with ann.take(names) as locks:
         world.server.before = lambda updates: world.clock.advance(0.5)
