@@ -122,3 +122,23 @@ def test_after_a_failure_the_other_infras_are_not_begun_unless_told_to(office: A
     assert "shop: run" in went_on.err
     assert {r["infra"]: r["status"] for r in office("run", "list", "--out", "json").json["runs"]}["shop"] == "succeeded"
     office("apply", "-i", "art", "--destroy", "--yes")
+
+
+@pytest.mark.slow
+def test_of_several_infras_none_is_begun_when_one_plan_no_longer_holds_under_the_locks(office: Any, wait_for: Any) -> None:
+    gated = {path: text for path, text in GATE.items() if not path.startswith("infra/")}
+    office.commit({**gated, "infra/zoo/main.yaml": "settings: {provider: local}\nservers: {a-01: {taskservs: [gate]}}\n"})
+    first = office.start("apply", "-i", "zoo", "--yes")
+    root = wait_for(office.home / "state", "**/reached", first).parent
+    waiting = office.start("apply", "--all", "--yes", "--lock-timeout", "2m")
+    told = iter(waiting.stderr.readline, "")
+    assert any("infra 'zoo' is locked by Ada Example" in line for line in told), "it does not wait"
+    assert office("lock", "show", "-i", "shop", "--out", "json").json["state"] == "HELD", "what comes before is ours meanwhile"
+    (root / "go").touch()
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    _, err = waiting.communicate(timeout=60)
+    assert (waiting.returncode, "the plan is stale" in err) == (9, True), err
+    assert office("state", "list", "-i", "shop", "--out", "json").json["resources"] == []
+    assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE", "FREE"]
+    office("apply", "-i", "zoo", "--destroy", "--yes")
