@@ -149,7 +149,7 @@ MOVES: Mapping[str, Move] = dict((
          0, OWN | {"readers", "queue"}),
     _row("stay", "SHARED", "", "anyone", "a quarter of the reader's lease has passed", 0, frozenset({"readers"})),
     _row("part", "SHARED", "SHARED FREE", "anyone", "a reader is done", 0, OWN | {"readers"}),
-    _row("enqueue", "FREE HELD HOLD SHARED", "", "anyone", "lost three rounds, or still waiting", 0, frozenset({"queue"})),
+    _row("enqueue", "FREE HELD HOLD SHARED", "", "anyone", "lost three rounds, or has waited for 5 s", 0, frozenset({"queue"})),
     _row("dequeue", "FREE HELD HOLD SHARED", "", "anyone", "gave up waiting", 0, frozenset({"queue"})),
     _row("repair", "FREE HELD HOLD SHARED", "FREE", "anyone", "what followed is no transition, or there are two lines of them",
          1, OWN | {"readers"}, "audit"),

@@ -12,9 +12,10 @@ from executors.ports import Intent, Result
 from gitops.git.memory import MemoryServer
 from gitops.ledger.holder import Actor
 from gitops.ledger.ledger import Ledger
+from gitops.ledger.lock import Lock, State
 from gitops.ledger.records import RunRecord
 from gitops.ledger.workspace_moves import Freeze
-from gitops.locks import Why, alive, text, why
+from gitops.locks import Why, advice, alive, text, why
 from gitops.ports import Person
 from gitops.schema.workspace import LedgerConfig
 from planners.model import RecordedResource
@@ -227,6 +228,12 @@ def test_a_freeze_is_told_beside_the_lock(scene: Scene) -> None:
     assert found.freeze == frozen.text
     assert "  frozen  all infras are frozen by Bea until 2023-11-14 23:13:20 UTC: audit week" in said
     assert found.advice[-1] == f"nothing is changed while it is frozen; end that: {frozen.thaw}"
+
+
+def test_a_sealed_ledger() -> None:
+    assert [*advice("dev", Lock(state=State.SEALED), (), "", NOW)] == [
+        "the ledger is sealed and the next one not begun yet: provisioning ledger rotate -i dev"
+    ]
 
 
 def test_where_nothing_is_known_of_processes_nobody_is_called_dead(scene: Scene) -> None:
