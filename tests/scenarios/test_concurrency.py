@@ -142,3 +142,18 @@ def test_of_several_infras_none_is_begun_when_one_plan_no_longer_holds_under_the
     assert office("state", "list", "-i", "shop", "--out", "json").json["resources"] == []
     assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE", "FREE"]
     office("apply", "-i", "zoo", "--destroy", "--yes")
+
+
+@pytest.mark.slow
+def test_when_asked_to_stop_what_runs_is_finished_and_no_other_infra_is_begun(office: Any, wait_for: Any) -> None:
+    gated = {path: text for path, text in GATE.items() if not path.startswith("infra/")}
+    office.commit({**gated, "infra/art/main.yaml": "settings: {provider: local}\nservers: {a-01: {taskservs: [gate]}}\n"})
+    process = office.start("apply", "--all", "--yes")
+    root = wait_for(office.home / "state", "**/reached", process).parent
+    process.send_signal(signal.SIGTERM)
+    (root / "go").touch()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (130, "not begun: shop"), err
+    assert {r["infra"] for r in office("run", "list", "--out", "json").json["runs"]} == {"art"}
+    assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE", "FREE"]
+    office("apply", "-i", "art", "--destroy", "--yes")
