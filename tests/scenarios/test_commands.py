@@ -68,6 +68,20 @@ def test_a_command_under_a_lock_ends_as_it_ends(office: Any) -> None:
     assert [row["state"] for row in office("lock", "list", "--out", "json").json["locks"]] == ["FREE"]
 
 
+@pytest.mark.slow
+def test_a_command_whose_lock_is_broken_is_ended(office: Any, wait_for: Any) -> None:
+    text = (office.repo / "workspace.yaml").read_text()
+    office.commit({"workspace.yaml": text.replace("lease_seconds: 60", "lease_seconds: 5")})
+    script = 'touch "$HOME/started"; trap "touch \\"$HOME/asked\\"; exit 0" TERM; while :; do sleep 0.1; done'
+    process = office.start("lock", "run", "--reason", "long work", "--", "sh", "-c", script)
+    wait_for(office.home, "started", process)
+    office("lock", "break", "--reason", "in the way", "--yes")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "the lock was lost while 'sh' ran, so it was ended" in err
+    assert (office.home / "asked").exists()
+
+
 def test_a_hold_is_broken_with_a_reason_that_stays(office: Any) -> None:
     office("apply", "--yes")
     office("lock", "acquire", "--reason", "gone on holiday")
