@@ -8,7 +8,7 @@ import click
 
 from gitops.cli.context import Context
 from gitops.cli.durations import seconds_of
-from gitops.cli.freeze import freeze, freezes, thaw
+from gitops.cli.freeze import freeze, freeze_document, freezes, thaw
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -30,12 +30,17 @@ lock.add_command(freezes)
 @click.pass_obj
 def lock_list(context: Context) -> None:
     """One row per infra."""
-    rows = [("INFRA", "STATE", "KIND", "HOLDER", "TOKEN", "REASON")]
+    from gitops.inspect import moment
+
+    rows = [("INFRA", "STATE", "KIND", "HOLDER", "TOKEN", "FROZEN UNTIL", "REASON")]
     documents = []
     for infra in context.ledgers():
         held = context.workspace.ledger(infra).view().lock
-        documents.append({"infra": infra, **lock_document(held)})
-        rows.append((infra, held.state, held.kind or "-", held.holder_text() or "-", str(held.token), held.reason or "-"))
+        frozen = context.workspace.common.standing(infra)
+        documents.append({"infra": infra, **lock_document(held), "frozen": freeze_document(frozen) if frozen else None})
+        until, why = (moment(frozen.expires), frozen.reason) if frozen else ("-", "-")
+        why = held.reason or why
+        rows.append((infra, held.state, held.kind or "-", held.holder_text() or "-", str(held.token), until, why))
     context.emit({"locks": documents}, "no ledger yet: nothing was ever applied", rows if documents else ())
 
 

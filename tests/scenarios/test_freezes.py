@@ -43,8 +43,11 @@ def test_a_frozen_infra_is_planned_and_not_changed(office: Any, other: Any) -> N
         assert "frozen by Ada Example" in ran.out + ran.err
     assert other("plan", "--out", "json").json["notices"][0]["code"] == "frozen"
     assert other("status", "--out", "json").json["infras"][0]["frozen"].startswith("infra 'shop' is frozen by Ada")
+    assert other("lock", "list", "--out", "json").json["locks"][0]["frozen"]["reason"] == "audit week"
+    assert "audit week" in other("lock", "list").out
     office("lock", "thaw")
     other("apply", "--yes", "--allow-deletes", "9")
+    assert other("lock", "list", "--out", "json").json["locks"][0]["frozen"] is None
 
 
 def test_a_freeze_of_all_is_ended_by_another_with_a_reason(office: Any, other: Any) -> None:
