@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gitops.ports import Commit, Repository
@@ -20,12 +20,12 @@ LIST_KEY = "add its public half there by pull request, under identities: {name, 
 class Signers:
     """Who may sign one ledger. ``required``: what none of them signed is refused; ``None``: it cannot be told, so a ledger that
     was signed goes on being so. ``why``: the reason for either, as half a sentence. ``former``: identities with keys that were
-    listed once, and count for what is long written only."""
+    listed once, and count for what is long written only; asked for when the others do not do."""
 
     identities: tuple[Identity, ...] = ()
     required: bool | None = False
     why: str = "this clone does not know the protected branch"
-    former: tuple[Identity, ...] = ()
+    former: Callable[[], tuple[Identity, ...]] = tuple
 
 
 def signer(repository: Repository, commit: str, identities: Sequence[Identity]) -> Identity | None:
@@ -54,12 +54,13 @@ def who_signed(repository: Repository, commits: Sequence[Commit], signers: Signe
     """Whose key, listed now or once, is on each of ``commits``. Several are looked at at once: each costs two processes."""
     from concurrent.futures import ThreadPoolExecutor
 
-    def look(commit: Commit) -> Identity | None:
-        known = (signers.identities, signers.former) if commit.signed else ()
-        return next((found for some in known if (found := signer(repository, commit.oid, some))), None)
+    def look(commits: Sequence[Commit], identities: Sequence[Identity]) -> dict[str, Identity | None]:
+        with ThreadPoolExecutor(4) as pool:
+            return dict(
+                zip((c.oid for c in commits), pool.map(lambda c: signer(repository, c.oid, identities), commits), strict=True)
+            )
 
-    if not any(commit.signed for commit in commits):
-        yield from (None for _ in commits)
-        return
-    with ThreadPoolExecutor(4) as pool:
-        yield from pool.map(look, commits)
+    found = look([commit for commit in commits if commit.signed], signers.identities)
+    if unknown := [commit for commit in commits if commit.signed and found[commit.oid] is None]:
+        found |= look(unknown, signers.former())
+    yield from (found.get(commit.oid) for commit in commits)

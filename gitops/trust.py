@@ -54,19 +54,23 @@ def known(space: Workspace, infra: str, fresh: bool) -> Signers:
 
 def signers(space: Workspace, infra: str, head: str) -> Signers:
     """Who may sign, by the protected branch at ``head`` ("" : this clone never saw it). Raises ``Stop`` (invalid)."""
+    from functools import partial
+
     from gitops.signers import Signers, allowed
 
-    branch = space.config.protected_branch
+    branch, once = space.config.protected_branch, partial(former, space, head)
     if not head:
         return Signers(why=f"this clone has not seen '{branch}'")
     identities = space.config_at(head).identities
     if not allowed(identities):
-        return Signers(why=f"workspace.yaml on '{branch}' lists no key of anybody")
+        return Signers(why=f"workspace.yaml on '{branch}' lists no key of anybody", former=once)
     class_ = class_of(space, infra, head)
     if class_ is None:
-        return Signers(identities, None, f"it was signed before, and '{branch}' does not say which environment '{infra}' is in")
+        return Signers(
+            identities, None, f"it was signed before, and '{branch}' does not say which environment '{infra}' is in", once
+        )
     asks = "asks for a signature" if class_ in GUARDED else "asks for none"
-    return Signers(identities, class_ in GUARDED, f"an environment of class {class_} {asks}")
+    return Signers(identities, class_ in GUARDED, f"an environment of class {class_} {asks}", once)
 
 
 def class_of(space: Workspace, infra: str, treeish: str) -> str | None:
@@ -94,17 +98,14 @@ def _evaluated(space: Workspace, infra: str, treeish: str) -> str | None:
         return None  # not declared, or broken
 
 
-def with_former(space: Workspace, known: Signers, head: str) -> Signers:
-    """The same, with the keys that the protected branch listed once: what they signed then stays signed."""
-    former: dict[str, Sequence[Identity]] = {}
+def former(space: Workspace, head: str) -> tuple[Identity, ...]:
+    """Everybody whom the protected branch listed once: what they signed then stays signed."""
+    found: dict[str, Sequence[Identity]] = {}
     for commit in space.repository.history(head) if head else ():
         entry = space.repository.entries(commit.tree).get("workspace.yaml")
-        if entry is not None and entry.oid not in former:
+        if entry is not None and entry.oid not in found:
             try:
-                former[entry.oid] = space.config_at(commit.oid).identities
+                found[entry.oid] = space.config_at(commit.oid).identities
             except Stop:
-                former[entry.oid] = ()
-    from gitops.signers import Signers
-
-    gone = (i for some in former.values() for i in some if i not in known.identities)
-    return Signers(known.identities, known.required, known.why, tuple(dict.fromkeys(gone)))
+                found[entry.oid] = ()
+    return tuple(dict.fromkeys(identity for identities in found.values() for identity in identities))

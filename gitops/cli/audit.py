@@ -2,90 +2,140 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from typing import TYPE_CHECKING
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitops.cli.context import Context
+from gitops.cli.durations import moment_of
 from gitops.inspect import moment
-from gitops.stops import Exit
+from gitops.stops import Exit, Stop
+from gitops.visible import lines
 
 if TYPE_CHECKING:
     from gitops.ledger.audit import Verified
     from gitops.ledger.records import Entry
+    from gitops.ledger.search import Wanted
+
+FILTERS = (
+    click.option(
+        "--address", default="", metavar="ADDRESS", help="Only this resource and what is below it, or a pattern with *."
+    ),
+    click.option("--run", default="", metavar="RUN", help="Only this run, or those whose ids begin so."),
+    click.option("--actor", default="", metavar="NAME", help="Only this person or service: any part of a name or address."),
+    click.option("--action", default="", metavar="ACTION", help="Only this action, such as create, run or break."),
+    click.option("--status", default="", metavar="STATUS", help="Only this status, such as done, failed or started."),
+    click.option("--plan", default="", metavar="PLAN", help="Only this plan, or those whose ids begin so."),
+    click.option("--since", default="", metavar="WHEN", help="Not before 2026-11-24, 2026-11-24T15:00Z, or so long ago: 2h, 7d."),
+    click.option("--until", default="", metavar="WHEN", help="Before then."),
+)
 
 
-@click.group(help="The audit chain: log, verify, export.")
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``log`` and ``export`` can be asked for."""
+    for option in reversed(FILTERS):
+        command = option(command)
+    return command
+
+
+@click.group(help="The audit chain: log, export, verify, anchor, sign.")
 def audit() -> None:
     """Every transition of a ledger is one commit with its audit entries."""
 
 
 @audit.command("log", help="Audit entries, newest first.")
-@click.option("--address", default="", metavar="ADDRESS", help="Only this resource.")
-@click.option("--run", "run_id", default="", metavar="RUN", help="Only this run.")
-@click.option("--actor", default="", metavar="NAME", help="Only this person or service.")
+@filters
 @click.option("--limit", type=click.IntRange(1), default=50, metavar="N", help="At most N per infra (default 50).")
 @click.pass_obj
-def audit_log(context: Context, address: str, run_id: str, actor: str, limit: int) -> None:
+def audit_log(context: Context, /, limit: int, **asked: str) -> None:
     """One row per entry."""
-    entries = [(i, e) for i, e in read(context, address, run_id, actor, limit)]
+    entries = [*read(context, wanted(context, asked), limit)]
     rows = [("TIME", "INFRA", "ACTOR", "ACTION", "ADDRESS", "STATUS", "MESSAGE")]
-    rows += [(moment(e.time), i, e.actor, e.action, e.address or "-", e.status or "-", e.message or e.reason) for i, e in entries]
+    rows += [
+        (moment(e.time), i or "-", e.actor, e.action, e.address or "-", e.status or "-", e.message or e.reason)
+        for i, e in entries
+    ]
     context.emit({"entries": [{"infra": i, **e.document()} for i, e in entries]}, "no entry", rows if entries else ())
 
 
-def read(context: Context, address: str, run_id: str, actor: str, limit: int) -> list[tuple[str, Entry]]:
-    """Entries of all asked infras, newest first within each."""
-    from gitops.ledger.audit import log
+def wanted(context: Context, asked: dict[str, str]) -> Wanted:
+    """The filters of the command line. Raises ``Stop`` (usage)."""
+    from gitops.ledger.search import Wanted
 
-    found: list[tuple[str, Entry]] = []
+    now = context.workspace.clock.wall()
+    times = {name: moment_of(asked[name], now) if asked[name] else 0.0 for name in ("since", "until")}
+    return Wanted(**{**asked, **times})  # type: ignore[arg-type]  # of each name its own type
+
+
+def read(context: Context, asked: Wanted, limit: int = 0, forward: bool = False) -> Iterator[tuple[str, Entry]]:
+    """Entries of all asked infras, and (without one) of the workspace's own chain, as they are read."""
+    from gitops.ledger.search import log
+
+    space = context.workspace
     for infra in context.ledgers():
-        view = context.workspace.ledger(infra).view()
-        found += [(infra, e) for e in log(view, address=address, run=run_id, actor=actor, limit=limit)]
-    return found
+        yield from ((infra, e) for e in log(space.ledger(infra).view().entries(forward=forward), asked, limit))
+    if not context.infra:
+        yield from (("", e) for e in log(space.common.view().entries(forward=forward), asked, limit))
 
 
-@audit.command("export", help="All entries as JSON lines or CSV.")
+@audit.command("export", help="Entries as JSON lines or CSV, oldest first, written as they are read.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", help="jsonl (default) or csv.")
+@filters
 @click.pass_obj
-def audit_export(context: Context, form: str) -> None:
-    """Oldest first, everything."""
-    documents = [{"infra": i, **e.document()} for i, e in reversed(read(context, "", "", "", 0))]
+def audit_export(context: Context, /, form: str, **asked: str) -> None:
+    """Everything that is asked for, however much it is."""
+    from gitops.ledger.search import COLUMNS, csv_line, row
+
+    entries = read(context, wanted(context, asked), forward=True)
     if context.out in ("json", "yaml"):
-        context.emit({"entries": documents}, "")
+        context.emit({"entries": [{"infra": i, **e.document()} for i, e in entries]}, "")
         return
-    if form == "jsonl":
-        context.print("\n".join(json.dumps(d, sort_keys=True) for d in documents))
-        return
-    text = io.StringIO()
-    heads = sorted({key for d in documents for key in d})
-    writer = csv.DictWriter(text, heads, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(documents)
-    context.print(text.getvalue().rstrip("\n"))
+    if form == "csv":
+        write(csv_line(COLUMNS))
+    for infra, entry in entries:
+        document = {"infra": infra, **entry.document()}
+        write(csv_line(row(infra, entry)) if form == "csv" else f"{json.dumps(document, sort_keys=True)}\n")
+
+
+def write(text: str) -> None:
+    """As it is, but nothing from elsewhere acts on a terminal."""
+    sys.stdout.write(lines(text) if sys.stdout.isatty() else text)
 
 
 @audit.command("verify", help="Walk the whole chain and name everything that is not a legal transition.")
 @click.option("--offline", is_flag=True, help="Verify what this clone holds.")
+@click.option(
+    "--since-anchor", "anchor", default="", metavar="FILE", help="Prove that nothing it saw has changed; walk the rest."
+)
 @click.pass_obj
-def audit_verify(context: Context, offline: bool) -> int:
+def audit_verify(context: Context, offline: bool, anchor: str) -> int:
     """Exit 1 when there is a finding. Without an infra, what belongs to none (freezes, probes) is verified too."""
-    from gitops.ledger.audit import verify
+    from gitops import proof
 
     space = context.workspace
-    names = context.ledgers(offline)
-    found = {i: verify(space.repository, space.ledger_tip(i, offline), i, space.config.id) for i in names}
+    offline = offline or space.bare
+    kept = proof.read_anchor(space, anchor) if anchor else None
+    # of an infra whose ledger is gone this clone or the anchor may know
+    known = proof.known_infras(space, () if context.infra else context.ledgers(offline), kept)
+    names = (context.infra,) if context.infra in known else context.ledgers(offline) if context.infra else known
+    found = {infra: proof.prove(space, infra, offline, kept) for infra in names}
+    cut = proof.cut(space, offline, kept) if kept and not context.infra else {}
     common = None if context.infra else common_chain(context, offline)
-    lines = [line for infra, checked in found.items() for line in told(infra, checked)]
-    lines += told("what belongs to no infra", common) if common else []
+    text = [line for name, checked in (*found.items(), *cut.items()) for line in told(name, checked)]
+    text += told("what belongs to no infra", common) if common else []
     document: dict[str, object] = {"ledgers": [{"infra": infra, **verified_document(c)} for infra, c in found.items()]}
     if common:
         document["workspace"] = verified_document(common)
-    context.emit(document, "\n".join(lines) or "no ledger yet: nothing was ever applied")
-    return Exit.FAILURE if any(c.findings for c in (*found.values(), *([common] if common else []))) else Exit.OK
+    if cut:
+        document["chains"] = [{"name": name, **verified_document(c)} for name, c in cut.items()]
+    context.emit(document, "\n".join(text) or "no ledger yet: nothing was ever applied")
+    every = (*found.values(), *cut.values(), *([common] if common else []))
+    return Exit.FAILURE if any(checked.findings for checked in every) else Exit.OK
 
 
 def common_chain(context: Context, offline: bool) -> Verified | None:
@@ -99,12 +149,60 @@ def common_chain(context: Context, offline: bool) -> Verified | None:
 
 def told(name: str, checked: Verified) -> list[str]:
     """The proof over one chain in lines."""
-    verdict = f"{len(checked.findings)} findings" if checked.findings else "verified"
-    lines = [f"{name}: {checked.transitions} transitions, {verdict}", *(f"  {f}" for f in checked.findings)]
-    return lines + [f"  note: {n}" for n in checked.noted] + [f"  not guaranteed: {g}" for g in checked.not_guaranteed]
+    count = len(checked.findings)
+    verdict = f"{count} finding{'s' * (count != 1)}" if count else "verified"
+    text = [f"{name}: {checked.transitions} transitions, {verdict}", *(f"  {f}" for f in checked.findings)]
+    text += [f"  note: {n}" for n in checked.noted]
+    if not checked.findings:
+        text += [f"  guaranteed: {g}" for g in checked.guaranteed]
+    return text + [f"  not guaranteed: {g}" for g in checked.not_guaranteed]
 
 
 def verified_document(checked: Verified) -> dict[str, object]:
     """The same for machines."""
-    lists = {"findings": checked.findings, "not_guaranteed": checked.not_guaranteed, "noted": checked.noted}
+    lists = {
+        "findings": checked.findings,
+        "guaranteed": () if checked.findings else checked.guaranteed,
+        "not_guaranteed": checked.not_guaranteed,
+        "noted": checked.noted,
+    }
     return {"transitions": checked.transitions, **{key: list(value) for key, value in lists.items()}}
+
+
+@audit.command("anchor", help="A few lines that say how far everything has come, to be kept outside of the repository.")
+@click.option("--save", default="", metavar="FILE", help="Write them to FILE instead of printing them.")
+@click.option("--offline", is_flag=True, help="Anchor what this clone holds.")
+@click.pass_obj
+def audit_anchor(context: Context, save: str, offline: bool) -> None:
+    """Canonical JSON, whatever --out says: the file is to be kept as it is."""
+    from gitops import proof
+    from gitops.ledger.anchor import anchor_bytes
+
+    space = context.workspace
+    offline = offline or space.bare
+    anchor = proof.take_anchor(space, context.ledgers(offline), offline)
+    if not anchor.ledgers:
+        raise Stop(Exit.NOT_FOUND, "there is no ledger yet: nothing was ever applied", "anchor it after the first apply")
+    if not save:
+        context.print(anchor_bytes(anchor).decode().rstrip("\n"))
+        return
+    try:
+        Path(save).write_bytes(anchor_bytes(anchor))
+    except OSError as error:
+        raise Stop(Exit.FAILURE, f"'{save}' cannot be written: {error.strerror}", "name a file that can be") from error
+    context.note(f"anchored at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(anchor.time))}: {', '.join(anchor.ledgers)}")
+    context.note(f"keep {save} where nobody can change both; check with 'provisioning audit verify --since-anchor {save}'")
+
+
+@audit.command("sign", help="Vouch with your key for a ledger that nobody listed has signed so far.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why it is to be believed.")
+@click.pass_obj
+def audit_sign(context: Context, reason: str) -> None:
+    """One ledger at a time: it is looked at first."""
+    names = context.ledgers()
+    if len(names) != 1:
+        raise Stop(Exit.USAGE, f"'audit sign' needs one infra and there are {len(names)}", f"add -i, one of: {', '.join(names)}")
+    space = context.workspace
+    space.person()
+    count = space.ledger(names[0]).vouch(reason)
+    context.note(f"signed: you vouch for the {count} transitions of '{names[0]}'")

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "output": ("gitops.cli.status:output", "Outputs of recorded resources."),
     "why": ("gitops.cli.why:why", "Which line, run, approval and step made a resource so."),
     "state": ("gitops.cli.state:state", "Recorded state: list, show, import, forget, move, repair."),
-    "ledger": ("gitops.cli.ledger:ledger", "Ledgers: list, show, rotate."),
+    "ledger": ("gitops.cli.ledger:ledger", "Ledgers: list, show, rotate, detour, return."),
     "run": ("gitops.cli.run:run", "Runs: list, show, logs, resume, cancel."),
     "lock": ("gitops.cli.lock:lock", "Locks: list, show, why, acquire, release, break, run; freeze, thaw, freezes."),
     "audit": ("gitops.cli.audit:audit", "The audit chain: log, export, verify, anchor, sign."),
@@ -59,6 +59,9 @@ ALIASES = {
 GLOBAL_FLAGS = {"-y": "yes", "--yes": "yes", "-c": "check", "--check": "check", "--dry-run": "check"}
 GLOBAL_FLAGS |= {"-x": "debug", "--debug": "debug", "--no-color": "no_color"}
 GLOBAL_VALUES = {"-w": "workspace", "--workspace": "workspace", "-i": "infra", "--infra": "infra", "--out": "out"}
+GLOBAL_VALUES |= {"--remote": "remote"}
+OWN_REMOTE = ("init", "doctor")
+"""Commands with a ``--remote`` of their own."""
 OUT_CHOICES = ("text", "json", "yaml", "table", "markdown")
 
 
@@ -94,6 +97,7 @@ class LazyGroup(click.Group):
 GLOBAL_HELP = [
     ("-w, --workspace PATH", "the state repository (default: the one we stand in)"),
     ("-i, --infra NAME", "the infra (default: the one we stand in, else the only one)"),
+    ("--remote URL", "a mirror in place of 'origin' (see 'ledger detour')"),
     ("--out FORMAT", "text, json, yaml, table or markdown"),
     ("-y, --yes", "do not ask"),
     ("-c, --check", "plan, print and stop (also --dry-run)"),
@@ -123,7 +127,9 @@ def hoist(argv: Sequence[str]) -> tuple[dict[str, str | bool], list[str]]:
             rest += [word, *words]
         elif word in GLOBAL_FLAGS:
             found[GLOBAL_FLAGS[word]] = True
-        elif name in GLOBAL_VALUES and (equals or name == word):
+        elif (
+            name in GLOBAL_VALUES and (equals or name == word) and not (name == "--remote" and rest[:1] and rest[0] in OWN_REMOTE)
+        ):
             given = value if equals else next(words, None)
             if given is None:
                 raise Stop(Exit.USAGE, f"'{name}' needs a value", "'provisioning help' shows the global options")

@@ -95,7 +95,7 @@ def departures(repository: Repository, tip: str, mark: Mark, who: str) -> Iterat
     Raises ``GitError``."""
     if not tip:
         yield finding(mark.tip, Kind.TRUNCATED, f"the ledger is gone, and {who} has {mark.tip[:12]}, transition {mark.seq}")
-    elif not follows(repository, tip, mark.tip):
+    elif not (here(repository, mark.tip) and follows(repository, tip, mark.tip)):
         yield _apart(repository, tip, mark, who)
     elif mark_of(repository, mark.tip) != mark:
         yield finding(mark.tip, Kind.REWRITTEN, f"it holds something else than {who} says of it")

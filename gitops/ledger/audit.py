@@ -1,4 +1,4 @@
-"""What happened, and the proof that nothing of it was changed since."""
+"""The proof that nothing of a ledger was changed since it was written."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from gitops.ledger.anchor import Mark, departures, mark_of
 from gitops.ledger.check import lock_at, walk
 from gitops.ledger.line import cited, line
 from gitops.ledger.naming import Kind, Link, finding, named
-from gitops.ledger.records import Entry
 from gitops.ledger.shape import Malformed
 from gitops.ledger.signing import forged
 from gitops.ledger.transition import trailers_of
-from gitops.ledger.view import View
 from gitops.ports import Commit, GitError, Repository
 from gitops.schema.workspace import Identity
 from gitops.signers import Signers, who_signed
@@ -41,17 +39,6 @@ class Known:
     anchor: Mark | None = None
     made: str = ""
     seen: str = ""
-
-
-def log(view: View, address: str = "", run: str = "", actor: str = "", limit: int = 0) -> tuple[Entry, ...]:
-    """Audit entries, newest first; ``actor`` is any part of a name or address; ``limit`` 0 means all."""
-    found: list[Entry] = []
-    for entry in view.entries():
-        if limit and len(found) == limit:
-            break
-        if (not address or entry.address == address) and (not run or entry.run == run) and actor.lower() in entry.actor.lower():
-            found.append(entry)
-    return tuple(found)
 
 
 def verify(repository: Repository, tip: str, infra: str, workspace: str, known: Known = Known()) -> Verified:

@@ -36,7 +36,8 @@ LOOK = 10
 class Ledger:
     """``remote_name``: the remote's normalised address, to which the ledger is bound. ``draw`` (0 up to 1, for pauses) and
     ``nonce`` (32 hex digits) are chance, injected. ``signing``: what signatures mean here; ``None``: nothing. ``common``: the
-    workspace's chain, read with the same question to the remote, which says who may take a lock; ``None``: everybody."""
+    workspace's chain, read with the same question to the remote, which says who may take a lock; ``None``: everybody. ``home``:
+    the address that the remote is a mirror of, "" when it is none."""
 
     def __init__(
         self,
@@ -52,10 +53,11 @@ class Ledger:
         nonce: Callable[[], str] = fresh_nonce,
         signing: Signing | None = None,
         common: WorkspaceChain | None = None,
+        home: str = "",
     ) -> None:
         self.infra = infra
         self._chain = Chain(repository, remote, infra, Backoff(clock, draw), trust=self._trust)
-        self._meta = tree.genesis(workspace, infra, remote_name)
+        self._meta = tree.genesis(workspace, infra, remote_name, home)
         self._timing = timing
         self._actor = actor
         self._nonce = nonce
@@ -74,11 +76,25 @@ class Ledger:
             tip = self._chain.seen() if offline else self._fetch(known)
         except GitError as error:
             raise stop_of(error) from error
+        except Stop as stop:
+            raise self._elsewhere() or stop from stop
         if offline and not tip:
             raise Stop(Exit.FAILURE, f"this clone has not seen the ledger of '{self.infra}' yet", "leave out --offline")
         if self._view is None or self._view.tip != tip:
             self._view = View(self._chain.repository, self.infra, tip)
         return self._view
+
+    @property
+    def seen(self) -> str:
+        """The tip that this clone saw last, "" for none."""
+        return self._chain.seen()
+
+    def peek(self) -> tuple[str, str]:
+        """(tip seen last, tip at the remote), "" for none, whatever they hold. Raises ``Stop``: unreachable."""
+        try:
+            return self._chain.peek()
+        except GitError as error:
+            raise stop_of(error) from error
 
     def _fetch(self, known: Mapping[str, str] | None) -> str:
         """The ledger's tip; the workspace's chain is seen on the way."""
@@ -99,6 +115,17 @@ class Ledger:
         if again:
             self.view()
         self._common.admit(self.infra, kind)
+
+    def _elsewhere(self) -> Stop | None:
+        """Why this remote is behind, when this clone saw the ledger bound to another."""
+        seen = self._seen()
+        meta = seen.meta if seen else None
+        if meta is None or meta.remote == self._meta.remote:
+            return None
+        message = f"this clone saw the ledger of '{self.infra}' go on at {meta.remote}, and {self._meta.remote} is behind"
+        back = f"'provisioning ledger return -i {self.infra} --remote URL' brings it home; until then, --remote URL works there"
+        away = f"while that is away, 'provisioning ledger detour -i {self.infra} --remote URL' goes on at a mirror"
+        return Stop(Exit.DENIED, message, back if meta.home == self._meta.remote else away)
 
     def bring_sealed(self) -> None:
         """Fetch the sealed chains that this one continues, as far as the remote still has them. Raises ``Stop``."""
@@ -156,6 +183,13 @@ class Ledger:
     def move_remote(self, reason: str) -> None:
         """Bind the ledger to the remote it is used with from now on. Raises ``Stop``: locked, another workspace's."""
         self._locking.move_remote(reason)
+
+    def vouch(self, reason: str) -> int:
+        """Sign for all that stands in a ledger which nobody listed has signed yet, by a hold that ends at once; returns how many
+        transitions that are. Raises ``Stop``: there is none, it is not whole, somebody has signed it."""
+        from gitops.ledger.signing import vouch
+
+        return vouch(self, self.writer, reason)
 
     def rotate(self, reason: str) -> View:
         """Seal this chain and begin the next one, or go on with that. Raises ``Stop``: locked, interrupted runs, no ledger."""

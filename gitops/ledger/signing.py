@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
+from gitops.ledger.check import walk
+from gitops.ledger.line import line
 from gitops.ports import Commit, Repository
 from gitops.schema.workspace import Identity
 from gitops.signers import LIST_KEY, Signers, signer, unsigned, who_signed
 from gitops.stops import Exit, Stop
 
+if TYPE_CHECKING:
+    from gitops.ledger.ledger import Ledger
+    from gitops.ledger.writer import Writer
+
 VOUCH = "whoever is listed and knows it to be right vouches for it with 'provisioning audit sign --reason TEXT'"
+
+
+VOUCH_SECONDS = 60
+"""How long the hold by which somebody vouches lasts at most."""
 
 
 class Signing:
@@ -53,6 +64,15 @@ class Signing:
                 raise Stop(Exit.DENIED, f"{message}: {self._signers.why}", LIST_KEY)
             self._mine = found.name
 
+    @property
+    def why(self) -> str:
+        """The reason why signatures are asked for or not, as half a sentence."""
+        return self._signers.why
+
+    def begun(self, commits: Sequence[Commit]) -> bool:
+        """Whether a listed key signed any of ``commits``."""
+        return any(who_signed(self._repository, commits, self._known(True)))
+
     def missing(self, commits: Sequence[Commit]) -> Iterator[tuple[Commit, str]]:
         """(commit, what is wrong) for those of ``commits``, oldest first, that had to be signed and carry no signature at all."""
         signers = self._known(True)
@@ -73,6 +93,32 @@ class Signing:
         if wrong := unsigned(commit, signer(self._repository, tip, now.identities)):
             message = f"the ledger of '{self._infra}' was changed by somebody unknown: {tip[:12]} {wrong}, and {now.why}"
             raise Stop(Exit.FAILURE, message, f"'provisioning audit verify -i {self._infra}' tells how to go on")
+
+
+def vouch(ledger: Ledger, writer: Writer, reason: str) -> int:
+    """See ``Ledger.vouch``."""
+    signing, repository = writer.signing, writer.chain.repository
+    _, tip = ledger.peek()
+    if signing is None or not tip:
+        raise Stop(Exit.NOT_FOUND, f"infra '{ledger.infra}' has no ledger", "the first apply begins one, signed")
+    commits = line(repository, tip)[::-1]
+    if wrong := next((f"{commit.oid[:12]} {fault}" for commit, fault in walk(repository, commits)), ""):
+        hint = f"'provisioning state repair -i {ledger.infra}' says what can be done"
+        raise Stop(Exit.FAILURE, f"nobody vouches for a ledger that is not whole: {wrong}", hint)
+    if not signing.wanted(tip):
+        raise Stop(
+            Exit.USAGE, f"nothing asks for signatures on the ledger of '{ledger.infra}': {signing.why}", "leave it as it is"
+        )
+    if signing.begun(commits):
+        hint = f"'provisioning audit verify -i {ledger.infra}' names what is not signed"
+        raise Stop(Exit.USAGE, f"somebody listed has signed the ledger of '{ledger.infra}': there is nothing to vouch for", hint)
+    signing.vouching = True
+    try:
+        ledger.hold(f"vouches for {len(commits)} transitions: {reason}", VOUCH_SECONDS)
+        ledger.release_hold()
+    finally:
+        signing.vouching = False
+    return len(commits)
 
 
 def forged(commits: Sequence[Commit], signed: Sequence[Identity | None], signers: Signers) -> Iterator[tuple[Commit, str]]:

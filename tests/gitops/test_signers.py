@@ -30,7 +30,7 @@ def test_each_commit_is_told_its_signer_listed_now_or_once() -> None:
     asked = [*commits, stranger]
     found = list(who_signed(one, asked, Signers((ANN, BOB))))
     assert found == [ANN, None, None]
-    assert list(who_signed(one, asked, Signers((), former=(BOB, ANN)))) == [BOB, None, None]
+    assert list(who_signed(one, asked, Signers((), former=lambda: (BOB, ANN)))) == [BOB, None, None]
     assert list(who_signed(one, commits[1:], Signers((ANN,)))) == [None]
     assert [unsigned(c, f) for c, f in zip(asked, found, strict=True)] == [
         "",

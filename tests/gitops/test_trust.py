@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gitops.stops import Exit, Stop
-from gitops.trust import class_of, known, protected_head, seen_head, with_former
+from gitops.trust import class_of, former, known, protected_head, seen_head
 from gitops.wiring import Workspace, open_workspace
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{0}"
@@ -113,6 +113,6 @@ def test_keys_that_were_listed_once_are_found(clone: Clone) -> None:
     clone.person.write(clone.folder, {"workspace.yaml": "{"})
     clone.push(names=("bob",))
     head = clone.push(names=("cy",))
-    space = clone.space
-    found = with_former(space, known(space, "shop", True), head)
-    assert ([i.name for i in found.identities], sorted(i.name for i in found.former)) == (["cy"], ["ann", "bob"])
+    found = known(clone.space, "shop", True)
+    assert ([i.name for i in found.identities], [i.name for i in found.former()]) == (["cy"], ["cy", "bob", "ann"])
+    assert former(clone.space, head) == found.former()

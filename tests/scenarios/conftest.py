@@ -173,3 +173,17 @@ def until_there(folder: Path, pattern: str, process: subprocess.Popen[str]) -> P
 def wait_for() -> Callable[[Path, str, subprocess.Popen[str]], Path]:
     """Waits for a path."""
     return until_there
+
+
+@pytest.fixture
+def key_of() -> Callable[[Desk], str]:
+    """Gives a person an ssh key to sign with; returns its public half as ``workspace.yaml`` lists it."""
+
+    def make(desk: Desk) -> str:
+        path = desk.home / "signing"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "x", "-f", str(path)], check=True, timeout=LIMIT)
+        desk.git("config", "--global", "gpg.format", "ssh", cwd=desk.home)
+        desk.git("config", "--global", "user.signingkey", f"{path}.pub", cwd=desk.home)
+        return " ".join(Path(f"{path}.pub").read_text().split()[:2])
+
+    return make

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from executors.ports import Broken, LeaseLost
-from gitops.ledger.audit import log, verify
+from gitops.ledger.audit import verify
 from gitops.ledger.held import Held
 from gitops.ledger.ledger import LOOK
 from gitops.ledger.lock import State
 from gitops.ledger.records import OUTPUT_BYTES, Converged
+from gitops.ledger.search import Wanted, log
 from gitops.ledger.transition import Draft, Stamp, compose
 from gitops.ports import Pushed
 from gitops.stops import Exit, Stop
@@ -69,7 +70,7 @@ def test_an_update_a_taint_a_deletion_and_a_rename(world: World, site: Site, int
         assert held.view().recorded().resources["server/b"].status is Status.TAINTED
         step("op4", "server/b", "delete", recorded=None, gone=True)
         assert list(held.view().recorded().resources) == ["server/c"]
-    assert [e.op for e in log(site.ledger.view(), address="server/a")] == ["op3", "op1"]
+    assert [e.op for e in log(site.ledger.view().entries(), Wanted(address="server/a"))] == ["op3", "op1"]
     sound(world, site)
 
 
@@ -83,7 +84,7 @@ def test_a_skipped_step_leaves_an_entry_and_closes_its_intent_if_it_has_one(
         ]
         held.record(skipped, [])
         assert held.view().open_intents == ()
-    assert [(e.op, e.status) for e in log(site.ledger.view())][:2] == [("op2", "skipped"), ("op1", "skipped")]
+    assert [(e.op, e.status) for e in log(site.ledger.view().entries())][:2] == [("op2", "skipped"), ("op1", "skipped")]
     sound(world, site)
 
 
@@ -91,7 +92,7 @@ def test_of_long_output_the_end_is_kept(site: Site, intent: Any, done: Any) -> N
     with site.acquire() as held:
         held.record([], [intent(held)])
         held.record([done(output="x" * OUTPUT_BYTES + "end")], [])
-    (entry,) = log(site.ledger.view(), address="server/web-01")
+    (entry,) = log(site.ledger.view().entries(), Wanted(address="server/web-01"))
     assert (len(entry.output), entry.output[-4:]) == (OUTPUT_BYTES, "xend")
 
 
@@ -195,7 +196,7 @@ def test_a_pin_is_set_and_released(site: Site, world: World) -> None:
         with site.acquire() as held:
             held.set_pin(pin)
         assert site.ledger.view().pin == pin
-    assert [(e.action, e.status, e.message) for e in log(site.ledger.view())][:2] == [
+    assert [(e.action, e.status, e.message) for e in log(site.ledger.view().entries())][:2] == [
         ("pin", "released", ""), ("pin", "set", "commit:c1"),
     ]  # fmt: skip
     sound(world, site)
@@ -216,7 +217,7 @@ def test_acts_on_the_record_are_one_audited_transition_each(world: World, site: 
         held.amend("forget", "server/b", None, "somebody else's now")
         assert held.view().recorded().resources == {}
     assert len(world.pushes) == 5
-    told = [(e.action, e.address, e.message, e.reason) for e in log(site.ledger.view())][:4]
+    told = [(e.action, e.address, e.message, e.reason) for e in log(site.ledger.view().entries())][:4]
     assert told == [
         ("forget", "server/b", "", "somebody else's now"),
         ("move", "server/b", "from server/a", "renamed"),
@@ -267,7 +268,7 @@ def test_an_ordinary_end_with_open_intents_tells_the_next_holder(world: World, s
         assert held.view().lock.recover
         held.record([done()], [])
         assert not held.view().lock.recover
-    (entry,) = log(site.ledger.view(), address="server/web-01")
+    (entry,) = log(site.ledger.view().entries(), Wanted(address="server/web-01"))
     assert (entry.run, entry.token) == ("r1", 2)
     sound(world, site)
 
@@ -593,7 +594,7 @@ def test_a_lost_acknowledgement_writes_nothing_twice(world: World, site: Site, i
         held.record([], [intent(held)])
         held.record([done()], [])
         world.server.after = None
-    assert [e.op for e in log(site.ledger.view()) if e.op] == ["op1"]
+    assert [e.op for e in log(site.ledger.view().entries()) if e.op] == ["op1"]
     assert len(site.repository.history(world.tip)) == 5
     sound(world, site)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitops.ledger.audit import log, verify
+from gitops.ledger.audit import verify
 from gitops.ledger.contend import QUEUE_PATIENCE
 from gitops.ledger.lock import Lock, State
 from gitops.ledger.locking import moment
+from gitops.ledger.search import log
 from gitops.ports import Pushed
 from gitops.stops import Exit, Stop
 
@@ -174,7 +175,7 @@ def test_a_silent_holder_is_taken_over_after_a_whole_silence_and_not_before(worl
         assert bob.clock.monotonic() - began >= 105
         lock = held.view().lock
         assert (held.token, lock.move, lock.recover) == (2, "take-over", False)
-    (entry,) = [e for e in log(site.ledger.view()) if e.action == "take-over"]
+    (entry,) = [e for e in log(site.ledger.view().entries()) if e.action == "take-over"]
     assert (entry.message, entry.actor, entry.token) == ("from ann on host-1 (run r1)", "bob <bob@example.org>", 2)
     sound(world, site)
 
@@ -472,7 +473,7 @@ def test_a_hold_keeps_everybody_out_until_it_is_released(world: World, site: Sit
     site.ledger.release_hold()
     with world.site("bob").acquire("r2") as held:
         assert held.token == 1
-    assert [e.action for e in log(site.ledger.view())][:2] == ["release-hold", "hold"]
+    assert [e.action for e in log(site.ledger.view().entries())][:2] == ["release-hold", "hold"]
     sound(world, site)
 
 
@@ -534,7 +535,7 @@ def test_breaking_frees_whatever_it_is_and_says_why(world: World, site: Site, wh
     world.site("bob").ledger.break_lock("went home")
     lock = site.ledger.view().lock
     assert (lock.state, lock.token) == (State.FREE, token + 1)
-    (entry,) = [e for e in log(site.ledger.view()) if e.action == "break"]
+    (entry,) = [e for e in log(site.ledger.view().entries()) if e.action == "break"]
     assert (entry.reason, entry.actor, entry.message[:8]) == ("went home", "bob <bob@example.org>", "from ann")
     sound(world, site)
 
@@ -604,7 +605,7 @@ def test_a_repository_that_moved_is_followed_when_a_person_says_so(applied: Worl
         pass
     with pytest.raises(Stop, match=r"lives at new\.example/repo"), site.acquire("r3"):
         pass
-    (entry,) = [e for e in log(site.ledger.view()) if e.action == "move-remote"]
+    (entry,) = [e for e in log(site.ledger.view().entries()) if e.action == "move-remote"]
     assert (entry.message, entry.reason) == ("from memory://shared to new.example/repo", "new server")
     sound(applied, site)
 

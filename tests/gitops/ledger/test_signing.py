@@ -135,7 +135,9 @@ def test_forged_is_what_is_not_signed_after_the_first_that_is(world: World, desk
     run(desk("eve", 7, DEV, wished=True))
     ann.ledger.view()
     commits = ann.repository.history(world.tip)[::-1]
-    found = [(commits.index(commit), wrong) for commit, wrong in forged(commits, [*who_signed(ann.repository, commits, PROD)], PROD)]
+    found = [
+        (commits.index(commit), wrong) for commit, wrong in forged(commits, [*who_signed(ann.repository, commits, PROD)], PROD)
+    ]
     unsigned, strange = ("it is not signed", "it is signed by no key of an identity in workspace.yaml")
     assert found == [(n, f"{w}, and {PROD.why}") for n, w in ((5, unsigned), (6, unsigned), (7, strange), (8, strange))]
     assert list(forged(commits, [None] * len(commits), DEV)) == []
@@ -145,7 +147,7 @@ def test_a_key_that_was_listed_once_counts_for_what_is_written(world: World, des
     bob = desk("bob", 1)
     run(bob)
     commits = bob.repository.history(world.tip)[::-1]
-    now = Signers((), True, PROD.why, former=(ANN, BOB))
+    now = Signers((), True, PROD.why, former=lambda: (ANN, BOB))
     assert list(forged(commits, [*who_signed(bob.repository, commits, now)], now)) == []
 
 
