@@ -1,14 +1,16 @@
 """Taking and releasing the lock of an infra, beside the two git pushes that it cannot do without, over each transport.
 
 Both are done in turn in one run, so that a busy machine disturbs both alike; what counts is their ratio. The pushes are git as
-one types it, of commits that were made before the clock started; the product's time holds all it does: looking, writing two
-commits to disk, pushing them, remembering what was seen, packing now and then. Nothing fails here.
+one types it, of commits that were made before the clock started; the product's time holds all it does: writing two commits to
+disk, pushing them, looking for a freeze that came meanwhile, remembering what was seen, packing now and then. Nothing fails here.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
 
 from git_servers import RemoteSite
 from loopback import machine, remotes
-from parties import Parties, Party
+
+from gitops.wiring import open_workspace
 
 TRANSPORTS = ("file", "https", "ssh", "shared_ssh")
 BARE = "refs/heads/bare"
@@ -27,28 +30,40 @@ BUDGET = 1.5
 """Times the two pushes, at the median."""
 
 
-def pushes(party: Party, site: RemoteSite) -> Iterator[float]:
-    """Seconds of two compare-and-swap pushes, again and again."""
-    tip = ""
-    while True:
-        new = party.commit(tip, file="1", at=str(time.time_ns()))
-        last = party.commit(new, file="2")
-        begun = time.perf_counter()
-        for old, oid in ((tip, new), (new, last)):
-            done = party.git("push", "--quiet", "--atomic", f"--force-with-lease={BARE}:{old}", site.url, f"{oid}:{BARE}")
-            if done.returncode:
-                raise SystemExit(done.stderr)
-        yield time.perf_counter() - begun
-        tip = last
+class Desk:
+    """A workspace with its remote at ``site``, made and opened as the program does it."""
 
+    def __init__(self, folder: Path, site: RemoteSite) -> None:
+        self.repo, self.site, home = folder / "estate", site, folder / "home"
+        home.mkdir(parents=True)
+        (home / ".gitconfig").write_text("[user]\n\tname = Bench\n\temail = bench@example.org\n")
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", **site.environ}
+        argv = [sys.executable, "-m", "gitops", "init", self.repo, "--empty", "--remote", site.url]
+        code = {key: os.environ[key] for key in ("PYTHONPATH",) if key in os.environ}
+        subprocess.run(argv, check=True, env=self.env | code, cwd=folder, capture_output=True)
+        self.space = open_workspace(self.repo, self.env)
 
-def locks(party: Party) -> Iterator[float]:
-    """Seconds of taking the lock and releasing it, again and again."""
-    while True:
-        begun = time.perf_counter()
-        with party.acquire():
-            pass
-        yield time.perf_counter() - begun
+    def pushes(self) -> Iterator[float]:
+        """Seconds of two compare-and-swap pushes by hand, again and again."""
+        tip = ""
+        while True:
+            new = self.space.repository.write(tip, {"a": os.urandom(8)}, "m", self.space.person())
+            last = self.space.repository.write(new, {"b": b"2"}, "m", self.space.person())
+            begun = time.perf_counter()
+            for old, oid in ((tip, new), (new, last)):
+                argv = ["push", "--quiet", "--atomic", f"--force-with-lease={BARE}:{old}", self.site.url, f"{oid}:{BARE}"]
+                subprocess.run(["git", "-C", self.repo, *argv], env=self.env, check=True, capture_output=True)
+            yield time.perf_counter() - begun
+            tip = last
+
+    def locks(self) -> Iterator[float]:
+        """Seconds of taking the lock and releasing it, again and again."""
+        ledger = self.space.ledger("shop")
+        while True:
+            begun = time.perf_counter()
+            with ledger.acquire("write", "r1", "p1", "bench", 0, lambda _: None):
+                pass
+            yield time.perf_counter() - begun
 
 
 def percentile(values: list[float], part: float) -> float:
@@ -58,9 +73,10 @@ def percentile(values: list[float], part: float) -> float:
 
 def measure(folder: Path, site: RemoteSite, rounds: int) -> tuple[list[float], list[float]]:
     """(seconds of the two pushes, seconds of the product) per round; the first round is not counted."""
-    with Parties(site, folder) as parties:
-        turns = [pushes(parties.party("bare"), site), locks(parties.party("ann"))]
-        pairs = [[next(turn) for turn in turns] for _ in range(rounds + 1)][1:]
+    desk = Desk(folder, site)
+    turns = [desk.pushes(), desk.locks()]
+    pairs = [[next(turn) for turn in turns] for _ in range(rounds + 1)][1:]
+    desk.space.repository.close()
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
