@@ -28,13 +28,13 @@ def freeze(context: Context, everything: bool, reason: str, duration: str, until
     space = context.workspace
     if duration and until:
         raise Stop(Exit.USAGE, "--for and --until exclude each other", "say how long, or until when")
-    seconds = moment_of(until) - space.clock.wall() if until else seconds_of(duration or DEFAULT)
+    end = moment_of(until) if until else space.clock.wall() + seconds_of(duration or DEFAULT)
     infra = which(context, everything, "lock freeze")
     space.person()
     if context.check:
         context.note(f"would freeze {infra or 'all infras'}: {reason}")
         return
-    made = space.common.freeze(infra, reason, seconds)
+    made = space.common.freeze(infra, reason, end)
     context.emit(freeze_document(made), f"{made.text}\nend it: {made.thaw}")
 
 

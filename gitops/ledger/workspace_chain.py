@@ -225,18 +225,19 @@ class WorkspaceChain:
         self._make(act, patience=0.0 if made.broken else PATIENCE)
         return made
 
-    def freeze(self, infra: str, reason: str, seconds: float) -> Freeze:
-        """Keep ``infra`` ("" : all) from being changed for so long. Raises ``Stop``: usage, locked when another did before."""
+    def freeze(self, infra: str, reason: str, until: float) -> Freeze:
+        """Keep ``infra`` ("" : all) from being changed until a moment on the wall clock. Raises ``Stop``: usage, locked when
+        another did before."""
         from gitops.ledger.workspace_moves import LONGEST_FREEZE, Act, Freeze
 
-        if not 1 <= seconds <= LONGEST_FREEZE:
-            raise Stop(Exit.USAGE, f"a freeze of {seconds:.0f} s is not possible", "choose an end within 30d")
-        if not reason.strip():
-            raise Stop(Exit.USAGE, "a freeze needs a reason", "add --reason TEXT: it is shown to everybody who waits")
         who, why = self._actor.person, " ".join(reason.split())
+        if not why:
+            raise Stop(Exit.USAGE, "a freeze needs a reason", "add --reason TEXT: it is shown to everybody who waits")
 
         def act(view: WorkspaceView, wall: int) -> Act:
-            made = Freeze(infra, who.name, who.email, why, wall, wall + int(seconds))
+            made = Freeze(infra, who.name, who.email, why, wall, int(until))
+            if not 0 < made.expires - wall <= LONGEST_FREEZE:
+                raise Stop(Exit.USAGE, f"a freeze of {made.expires - wall} s is not possible", "choose an end within 30d")
             for other in view.freezes:
                 if other.infra == infra and other.expires > wall and other.email != who.email:
                     hint = f"ask them to change it, or end it: {other.thaw} --reason TEXT"

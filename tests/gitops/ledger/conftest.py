@@ -18,7 +18,7 @@ from gitops.ledger.holder import Actor
 from gitops.ledger.ledger import Ledger
 from gitops.ledger.records import RunRecord
 from gitops.ledger.workspace_chain import WorkspaceChain
-from gitops.ledger.workspace_moves import ProbeRecord
+from gitops.ledger.workspace_moves import Freeze, ProbeRecord
 from gitops.ports import Person
 from gitops.schema.workspace import LedgerConfig
 from planners.model import RecordedResource
@@ -115,6 +115,11 @@ class Quarters:
     repository: MemoryRepository
     remote: MemoryRemote
     tried: list[int]
+    clock: Stepping
+
+    def freeze(self, infra: str, reason: str, seconds: float) -> Freeze:
+        """For so long from now on."""
+        return self.chain.freeze(infra, reason, self.clock.wall() + seconds)
 
 
 class World:
@@ -167,7 +172,7 @@ class World:
             repository, Counting(remote, self), workspace, "memory://shared", self.clock, actor, try_remote,
             draw=lambda: 0.5, nonce=self.nonce,
         )  # fmt: skip
-        return Quarters(chain, repository, remote, tried)
+        return Quarters(chain, repository, remote, tried, self.clock)
 
     @property
     def tip(self) -> str:

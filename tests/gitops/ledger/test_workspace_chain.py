@@ -60,7 +60,7 @@ def test_where_nothing_is_nothing_is_frozen(ann: Quarters) -> None:
 
 
 def test_a_freeze_is_seen_by_everybody_until_it_is_over(world: World, ann: Quarters, bob: Quarters) -> None:
-    made = ann.chain.freeze("dev", "  audit\nweek ", HOUR)
+    made = ann.freeze("dev", "  audit\nweek ", HOUR)
     assert (made.reason, made.expires - made.since) == ("audit week", HOUR)
     assert bob.chain.view().freezes == (made,)
     assert (bob.chain.standing("dev"), bob.chain.standing("prod")) == (made, None)
@@ -74,7 +74,7 @@ def test_a_freeze_is_seen_by_everybody_until_it_is_over(world: World, ann: Quart
 
 
 def test_a_freeze_of_all_concerns_infras_to_come_too(ann: Quarters, bob: Quarters) -> None:
-    own, every = ann.chain.freeze("dev", "own", HOUR), ann.chain.freeze("", "night", HOUR)
+    own, every = ann.freeze("dev", "own", HOUR), ann.freeze("", "night", HOUR)
     bob.chain.view()
     assert [bob.chain.standing(i) for i in ("dev", "new")] == [every, every]
     assert refusal(bob.chain.require_open, "new").message.startswith("all infras are frozen by ann until")
@@ -84,8 +84,8 @@ def test_a_freeze_of_all_concerns_infras_to_come_too(ann: Quarters, bob: Quarter
 
 
 def test_ones_own_freeze_is_changed_and_ended(ann: Quarters) -> None:
-    ann.chain.freeze("dev", "short", HOUR)
-    longer = ann.chain.freeze("dev", "long", 2 * HOUR)
+    ann.freeze("dev", "short", HOUR)
+    longer = ann.freeze("dev", "long", 2 * HOUR)
     assert ann.chain.standing("dev") == longer
     assert ann.chain.thaw("dev", "") == longer
     assert ann.chain.standing("dev") is None
@@ -94,14 +94,14 @@ def test_ones_own_freeze_is_changed_and_ended(ann: Quarters) -> None:
 
 
 def test_somebody_elses_is_ended_with_a_reason_and_not_changed(world: World, ann: Quarters, bob: Quarters) -> None:
-    made = ann.chain.freeze("dev", "audit", HOUR)
-    assert refusal(bob.chain.freeze, "dev", "mine", 2 * HOUR).code is Exit.LOCKED
+    made = ann.freeze("dev", "audit", HOUR)
+    assert refusal(bob.freeze, "dev", "mine", 2 * HOUR).code is Exit.LOCKED
     assert refusal(bob.chain.thaw, "dev", " ").code is Exit.DENIED
     assert bob.chain.thaw("dev", "an outage") == made
     assert entries(ann)[0] == ("thaw", "bob", "an outage")
-    ann.chain.freeze("dev", "again", HOUR)
+    ann.freeze("dev", "again", HOUR)
     world.clock.advance(HOUR)
-    assert bob.chain.freeze("dev", "mine", HOUR).name == "bob"
+    assert bob.freeze("dev", "mine", HOUR).name == "bob"
     assert verify_workspace(bob.repository, bob.chain.view().tip, "w1").findings == ()
 
 
@@ -109,7 +109,7 @@ def test_somebody_elses_is_ended_with_a_reason_and_not_changed(world: World, ann
     ("infra", "message"), [("dev", "infra 'dev' is not frozen by itself"), ("", "there is no freeze of all")]
 )
 def test_what_is_not_frozen_is_not_thawed(world: World, ann: Quarters, infra: str, message: str) -> None:
-    ann.chain.freeze(infra, "over", HOUR)
+    ann.freeze(infra, "over", HOUR)
     world.clock.advance(HOUR)
     stop = refusal(ann.chain.thaw, infra, "")
     assert (stop.code, message in stop.message) == (Exit.NOT_FOUND, True)
@@ -117,17 +117,17 @@ def test_what_is_not_frozen_is_not_thawed(world: World, ann: Quarters, infra: st
 
 @pytest.mark.parametrize(("reason", "seconds"), [("x", 0), ("x", -5), ("x", 30 * DAY + 1), ("  ", HOUR)])
 def test_a_freeze_has_a_reason_and_an_end(world: World, ann: Quarters, reason: str, seconds: float) -> None:
-    assert refusal(ann.chain.freeze, "dev", reason, seconds).code is Exit.USAGE
+    assert refusal(ann.freeze, "dev", reason, seconds).code is Exit.USAGE
     assert world.server.refs == {}
 
 
 def test_who_loses_the_race_goes_on_top(world: World, ann: Quarters, bob: Quarters) -> None:
     def rival(_: Any) -> None:
         world.server.before = None
-        bob.chain.freeze("prod", "first", HOUR)
+        bob.freeze("prod", "first", HOUR)
 
     world.server.before = rival
-    ann.chain.freeze("dev", "second", HOUR)
+    ann.freeze("dev", "second", HOUR)
     assert {f.infra for f in bob.chain.view().freezes} == {"dev", "prod"}
     assert verify_workspace(bob.repository, bob.chain.view().tip, "w1").transitions == 3
 
@@ -138,7 +138,7 @@ def test_an_answer_that_was_lost_is_looked_up(world: World, ann: Quarters) -> No
         return Pushed.UNKNOWN
 
     world.server.after = unheard
-    ann.chain.freeze("dev", "x", HOUR)
+    ann.freeze("dev", "x", HOUR)
     assert len(ann.chain.view().freezes) == 1
     assert len(ann.repository.history(world.server.refs[REF])) == 2
 
@@ -150,7 +150,7 @@ def test_both_are_read_with_one_question(world: World, ann: Quarters, bob: Quart
     site = at_work(world, ann)
     with site.acquire():
         pass
-    bob.chain.freeze("dev", "x", HOUR)
+    bob.freeze("dev", "x", HOUR)
     site.ledger.view()
     world.looks = 0
     site.ledger.view()
@@ -160,7 +160,7 @@ def test_both_are_read_with_one_question(world: World, ann: Quarters, bob: Quart
 
 
 def test_a_frozen_infra_is_not_locked_for_a_change(world: World, ann: Quarters, bob: Quarters) -> None:
-    bob.chain.freeze("dev", "audit", HOUR)
+    bob.freeze("dev", "audit", HOUR)
     site = at_work(world, ann)
     world.pushes.clear()
     for kind in ("write", "deploy"):
@@ -185,7 +185,7 @@ def test_a_freeze_that_came_before_the_lock_was_ours_is_seen(world: World, ann: 
     def meanwhile(updates: Any) -> None:
         if updates[0].ref == LEDGER:
             world.server.before = None
-            bob.chain.freeze("dev", "just now", HOUR)
+            bob.freeze("dev", "just now", HOUR)
 
     world.server.before = meanwhile
     assert locked(site).code is Exit.LOCKED
@@ -196,7 +196,7 @@ def test_a_freeze_that_came_before_the_lock_was_ours_is_seen(world: World, ann: 
 def test_who_waits_for_the_lock_is_told_of_a_freeze_at_once(world: World, ann: Quarters, bob: Quarters) -> None:
     with at_work(world, bob, "bob").acquire("r1"):
         world.clock.meanwhile = lambda: (
-            world.quarters("cid").chain.freeze("dev", "stop", HOUR) and setattr(world.clock, "meanwhile", None)
+            world.quarters("cid").freeze("dev", "stop", HOUR) and setattr(world.clock, "meanwhile", None)
         )
         assert "frozen by cid" in locked(at_work(world, ann), run="r2", timeout=600).message
         assert world.clock.monotonic() < 60
@@ -209,7 +209,7 @@ def test_what_runs_when_a_freeze_comes_goes_on_to_its_end(
     with site.acquire() as held:
         held.begin_run(run())
         held.record([], [intent(held)])
-        bob.chain.freeze("dev", "too late", HOUR)
+        bob.freeze("dev", "too late", HOUR)
         held.record([done()], [])
         held.finish_run("r1", "succeeded", None)
     assert [r.status for r in site.ledger.view().runs()] == ["succeeded"]
@@ -257,7 +257,7 @@ def test_when_it_cannot_be_told_nothing_starts_and_plans_go_on(
     site = at_work(world, ann)
     with site.acquire():
         pass
-    bob.chain.freeze("dev", "x", HOUR)
+    bob.freeze("dev", "x", HOUR)
     ann.chain.view()
     how(world, bob)
     tip = world.server.refs[LEDGER]
@@ -270,13 +270,13 @@ def test_when_it_cannot_be_told_nothing_starts_and_plans_go_on(
 
 
 def test_the_chain_of_a_copied_repository_is_not_ours(world: World, ann: Quarters) -> None:
-    ann.chain.freeze("dev", "x", HOUR)
+    ann.freeze("dev", "x", HOUR)
     stop = refusal(world.quarters("eve", workspace="w2").chain.view)
     assert (stop.code, stop.message) == (Exit.DENIED, "the audit of the workspace belongs to workspace w1, and this is w2")
 
 
 def test_offline_what_was_seen_last_counts(world: World, ann: Quarters, bob: Quarters) -> None:
-    ann.chain.freeze("dev", "x", HOUR)
+    ann.freeze("dev", "x", HOUR)
     bob.chain.view()
     again = world.quarters("bob", clone=(bob.repository, bob.remote))
     world.server.reachable = False

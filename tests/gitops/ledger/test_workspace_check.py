@@ -58,7 +58,7 @@ def forger(world: World) -> Forger:
     ann = world.quarters()
     world.clock.advance(1_800_000_000 - world.clock.wall())
     ann.chain.admit("shop", "write")
-    ann.chain.freeze("shop", "audit week", DAY)
+    ann.freeze("shop", "audit week", DAY)
     return Forger(world, ann)
 
 
