@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from gitops.cli.context import Context
-from gitops.cli.durations import seconds_of
+from gitops.cli.durations import moment_of, seconds_of
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ def freeze(context: Context, everything: bool, reason: str, duration: str, until
     space = context.workspace
     if duration and until:
         raise Stop(Exit.USAGE, "--for and --until exclude each other", "say how long, or until when")
-    end = moment_of(until) if until else space.clock.wall() + seconds_of(duration or DEFAULT)
+    now = space.clock.wall()
+    end = moment_of(until, now) if until else now + seconds_of(duration or DEFAULT)
     infra = which(context, everything, "lock freeze")
     space.person()
     if context.check:
@@ -73,17 +73,6 @@ def which(context: Context, everything: bool, command: str) -> str:
     if everything and context.infra:
         raise Stop(Exit.USAGE, "--all and --infra exclude each other", "name one infra, or all")
     return "" if everything else context.one_infra(context.head, command, otherwise="or --all")
-
-
-def moment_of(text: str) -> float:
-    """``2026-11-24T18:00:00Z`` as Unix seconds. Raises ``Stop`` (usage) for anything without a date, a time and a zone."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Stop(Exit.USAGE, f"'{text}' is no moment", "write it as 2026-11-24T18:00:00Z, or use --for 8h")
-    return found.timestamp()
 
 
 def freeze_document(found: Freeze) -> dict[str, object]:
