@@ -71,7 +71,7 @@ def test_a_check_writes_nothing(office: Any) -> None:
 
 
 def test_a_freeze_that_is_over_stands_in_nobodys_way(office: Any) -> None:
-    office("lock", "freeze", "--reason", "a second", "--for", "1s")
+    office("lock", "freeze", "--reason", "a moment", "--for", "5s")
     while rows(office):
         pass
     office("apply", "--yes")
