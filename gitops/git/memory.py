@@ -120,7 +120,7 @@ class MemoryRepository:
         match = SIGNED.search(raw)
         if match is None:
             return Signature(False)
-        signer, of = match[1].decode(), match[2].decode()
+        signer, of = match[1].decode(errors="replace"), match[2].decode()
         good = any(line.split()[:1] == [signer] for line in allowed) and object_id("commit", SIGNED.sub(b"", raw, 1)) == of
         return Signature(good, signer, "memory") if good else Signature(False)
 
