@@ -30,6 +30,8 @@ from planners.requirements import taskserv_of
 from planners.steps import Create, Delete, Forget, Step, Update
 
 SECRET = "secret://"  # noqa: S105  # the scheme, not a secret
+RATE = 1.25
+"""How much faster than the provider's our clock may run, as for leases (docs/ledger.md, Clocks)."""
 EXTENSIONS = "taskservs"
 """The folder of taskserv extensions."""
 
@@ -130,12 +132,12 @@ class Effects:
         return self._last.get(phase.op, self._since) + self.late(phase)
 
     def late(self, phase: Phase) -> float:
-        """Seconds after which a call shows, or never took place."""
+        """Seconds by our own clock after which a call shows, or never took place."""
         if kind_of(phase.step.address) in ("taskserv", "cluster"):
             return 0.0
         before = self.before(phase)
         names = {phase.step.provider, *(r.provider for r in (before, *records.predecessors(before)) if r)}
-        return max((spec.late_seconds for spec in map(self.spec, names) if spec), default=0.0)
+        return max((spec.late_seconds for spec in map(self.spec, names) if spec), default=0.0) * RATE
 
     def keyed(self, phase: Phase) -> bool:
         """Whether the same call again is the same resource: a creation under a key that the provider still remembers."""

@@ -212,14 +212,18 @@ def plan_by_id(space: Workspace, plan_id: str) -> tuple[str, Any] | None:
 
 
 def drifted(space: Workspace, infra: str) -> tuple[Drifted, ...]:
-    """Every recorded resource that is not as it was left. Raises ``Stop`` when one could not be read."""
+    """What is not as it was left, and what nobody recorded. Raises ``Stop`` when something could not be read."""
     from executors.observe import observe
-    from gitops.runs import pinned_tree
-    from planners.drift import differences
+    from gitops.runs import pinned_tree, strays_at
+    from planners.drift import Drifted, differences
+    from planners.model import Presence
 
     view = space.ledger(infra).view()
     treeish = pinned_tree(space, infra, view.pin) if view.pin else head(space)
-    observed, unread = observe(space.tools(space.load(infra, treeish), treeish, view.recorded()))
+    loaded = space.load(infra, treeish)
+    tools = space.tools(loaded, treeish, view.recorded(), open_intents=view.open_intents)
+    observed, unread = observe(tools)
     if unread:
         raise Stop(Exit.FAILURE, "some resources could not be read, so their drift is unknown", "see above", unread)
-    return differences(view.recorded(), observed)
+    strays = (Drifted(stray.name, Presence.STRAY, str(stray)) for stray in strays_at(tools, loaded))
+    return (*differences(view.recorded(), observed), *strays)

@@ -53,8 +53,11 @@ def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: t
     unread: tuple[Problem, ...] = ()
     if ask.refresh:
         from executors.observe import observe
+        from gitops.runs import strays_at
 
-        observed, unread = observe(space.tools(loaded, ask.treeish, recorded))
+        tools = space.tools(loaded, ask.treeish, recorded, open_intents=view.open_intents)
+        observed, unread = observe(tools)
+        notices += tuple(Notice("stray", f"{stray.name}: {stray}") for stray in strays_at(tools, loaded))
     made = plan(loaded.desired, recorded, observed, loaded.catalog, ask.options)
     if isinstance(made, Problems):
         raise invalid(ask.infra, made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from planners.steps import Options, Plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from executors.ports import Outcome, RunOptions
+    from executors.ports import Outcome, RunOptions, Tools
+    from executors.sweep import Stray
+    from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
     from planners.stale import Moved
@@ -85,7 +88,43 @@ def perform(space: Workspace, planned: Planned, held: Held, run_id: str, stage: 
         planned.loaded, planned.ask.treeish, held.view().recorded(), journal=held, progress=stage.progress,
         run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit, **more,
     )  # fmt: skip
-    return run(planned.plan, tools, stage.options, stage.cancel)
+    outcome = run(planned.plan, tools, stage.options, stage.cancel)
+    if outcome.status != "lost":
+        tell_strays(tools, planned.loaded, held, stage)
+    return outcome
+
+
+def tell_strays(tools: Tools, loaded: Loaded, held: Held, stage: Stage) -> None:
+    """Look, after every run, for what nobody recorded: people and the audit are told, and nothing is kept or removed silently."""
+    from executors.sweep import doubling
+
+    if not doubling(tools, providers_of(loaded)):
+        return
+    view = held.view()
+    try:
+        strays = strays_at(replace(tools, recorded=view.recorded().resources, open_intents=view.open_intents), loaded)
+    except Stop as stop:
+        stage.progress.note(stop.message)
+        return
+    for stray in strays:
+        stage.progress.note(f"{stray.name}: {stray}")
+        held.remark("stray", stray.address, f"{stray.provider} has {stray.id}: {stray}")
+
+
+def strays_at(tools: Tools, loaded: Loaded) -> tuple[Stray, ...]:
+    """What carries our tag and nobody recorded, where that may be. Raises ``Stop`` when a provider cannot be asked."""
+    from executors.ports import PortError
+    from executors.sweep import doubling, sweep
+
+    try:
+        return sweep(tools, doubling(tools, providers_of(loaded)))
+    except PortError as error:
+        raise Stop(Exit.FAILURE, f"what nobody recorded cannot be looked for: {error}", "mend that and try again") from error
+
+
+def providers_of(loaded: Loaded) -> set[str]:
+    """Where the declared resources are made."""
+    return {resource.provider for resource in loaded.desired.resources.values()}
 
 
 def close_run(space: Workspace, planned: Planned, held: Held, run_id: str, outcome: Outcome, settled: bool = False) -> None:

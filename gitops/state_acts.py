@@ -10,10 +10,11 @@ from gitops.runs import new_run_id
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, head
 from planners.expand import expand
-from planners.model import Presence, RecordedResource, kind_of
+from planners.model import Presence, RecordedResource, Status, kind_of
 from planners.suggest import hint
 
 if TYPE_CHECKING:
+    from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
 
 
@@ -23,6 +24,8 @@ def import_(space: Workspace, infra: str, address: str, external_id: str, reason
 
     commit = head(space)
     loaded = space.load(infra, commit)
+    if "~" in address:
+        return _take_in(space, loaded, infra, (address, external_id), reason, waiting)
     resource = expand(loaded.desired, loaded.catalog).resources.get(address)
     if resource is None:
         raise Stop(
@@ -57,6 +60,26 @@ def import_(space: Workspace, infra: str, address: str, external_id: str, reason
             )
         held.amend("import", address, replace(bare, observed={"id": external_id, **seen.outputs}), reason)
     return f"{address} is recorded; 'provisioning plan -i {infra}' shows what still differs"
+
+
+def _take_in(
+    space: Workspace, loaded: Loaded, infra: str, wanted: tuple[str, str], reason: str, waiting: Callable[[str], None]
+) -> str:
+    """Record what carries our tag and nobody recorded, beside whatever has its address, so that a plan removes it."""
+    from gitops.runs import strays_at
+
+    commit = head(space)
+    with space.ledger(infra).acquire("write", new_run_id(space), "", reason, 0.0, waiting) as held:
+        view = held.view()
+        tools = space.tools(loaded, commit, view.recorded(), open_intents=view.open_intents)
+        stray = next((s for s in strays_at(tools, loaded) if (s.name, s.id) == wanted), None)
+        if stray is None:
+            raise Stop(
+                Exit.NOT_FOUND, f"there is no '{wanted[0]}' that nobody recorded", "'provisioning drift' shows what there is"
+            )
+        record = RecordedResource(stray.name, stray.provider, {}, stray.outputs, status=Status.STRAY, source_commit=commit)
+        held.amend("import", stray.name, record, reason)
+    return f"{stray.name} is recorded; 'provisioning plan -i {infra}' shows how it goes"
 
 
 def forget(space: Workspace, infra: str, address: str, reason: str, waiting: Callable[[str], None]) -> str:

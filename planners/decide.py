@@ -248,6 +248,8 @@ def remove(before: RecordedResource, reason: str, world: World, leaving: Collect
     }
     if before.status is Status.DELETING:
         reason = f"{reason}, and its deletion was not finished"
+    elif before.status is Status.STRAY:
+        reason = "nobody recorded it when it was made"
     host, seen = host_of(before.address), world.observed.get(before.address)
     if seen is not None and seen.presence is Presence.ABSENT:
         return Forget(reason=f"{reason}, and it is already gone", **common)

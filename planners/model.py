@@ -122,12 +122,14 @@ class Desired:
 
 class Status(StrEnum):
     """How the last run left a resource: ``degraded`` was changed half way or is not healthy and gets updated,
-    ``tainted`` is half made and gets replaced, ``deleting`` is still owned."""
+    ``tainted`` is half made and gets replaced, ``deleting`` is still owned, ``stray`` was made beside another or unheard,
+    was taken in, and is to go."""
 
     READY = "ready"
     DEGRADED = "degraded"
     TAINTED = "tainted"
     DELETING = "deleting"
+    STRAY = "stray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class Presence(StrEnum):
     ABSENT = "absent"
     ELSEWHERE = "elsewhere"
     """Lives on another machine (``local``, ``fake``): never treated as missing."""
+    STRAY = "stray"
+    """Carries our tag, and no record names it."""
 
 
 @dataclass(frozen=True, slots=True)

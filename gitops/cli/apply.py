@@ -238,6 +238,9 @@ def report(context: Context, infra: str, run_id: str, outcome: Outcome) -> int:
         context.note(
             f"what was recorded is safe; go on with 'provisioning run resume {run_id} -i {infra}' once the remote answers"
         )
+    elif outcome.unknown:
+        unknown = ", ".join(outcome.unknown)
+        context.note(f"'provisioning run resume {run_id} -i {infra}' asks again what became of {unknown}, and goes on")
     else:
         context.note(
             f"see 'provisioning run logs {run_id} -i {infra}'; after mending, 'provisioning apply -i {infra}' does what is left"

@@ -6,6 +6,7 @@ import click
 
 from gitops.cli.context import Context, as_json
 from gitops.stops import Exit, Stop
+from planners.references import REPLACES
 
 
 @click.group(help="Recorded state: list, show, import, forget, move, repair.")
@@ -21,7 +22,8 @@ def state_list(context: Context) -> None:
     documents = []
     for infra in context.ledgers():
         for address, item in sorted(context.workspace.ledger(infra).view().recorded().resources.items()):
-            rows.append((address, infra, item.provider, str(item.status), item.run))
+            status = f"{item.status}, the old one is left" if REPLACES in item.observed else str(item.status)
+            rows.append((address, infra, item.provider, status, item.run))
             documents.append(
                 {"address": address, "infra": infra, "provider": item.provider, "status": str(item.status), "run": item.run}
             )

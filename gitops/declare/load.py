@@ -162,7 +162,7 @@ def _desired(source: Source, declared: Declaration, providers: Mapping[str, Prov
     if infra.extra or settings.extra:
         values["extra"] = {**settings.extra, **infra.extra}
     desired = Desired(source.infra, environment, made.resources, values)
-    catalog = Catalog(dict(providers), made.specs, {"declarations": EVALUATOR})
+    catalog = Catalog(providers, made.specs, {"declarations": EVALUATOR})
     return _Desired(desired, catalog, document, made, _secrets(source, made.uses, findings))
 
 

@@ -163,6 +163,12 @@ class Held:
                 changes.edits[tree.state_path(renamed_to or address)] = encode(tree.resource_document(put))
             self._write("record", changes, self._open, f"{action} {address}")
 
+    def remark(self, action: str, address: str, message: str) -> None:
+        """Have the audit tell of something that was found and nothing was done about; it goes with the next write."""
+        with self._mutex:
+            self._require()
+            self._waiting.entries.append(Entry(action=action, address=address, status="found", message=message))
+
     def leave(self, failed: bool) -> None:
         """Release the lock and write what still waits. Raises ``LeaseLost``.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from executors.clocks import FakeClock
-from executors.effects import Effects
+from executors.effects import RATE, Effects
 from executors.fakes import FixedExtensions, FixedSecrets, MemoryJournal, SilentProgress
 from executors.phases import Phase
 from executors.ports import Conflict, LeaseLost, NeedsHuman, NotFound, Owner, Request, Tools, Unsettled
@@ -223,9 +223,9 @@ def test_what_is_not_found_is_gone_when_it_is_not_found_again_later(tmp_path: Pa
     provider.saying = "gone"
     with pytest.raises(Unsettled) as error:
         desk.effects.perform(phase(step))
-    assert (error.value.after, "server/a is not found" in str(error.value)) == (30.0, True)
+    assert (error.value.after, "server/a is not found" in str(error.value)) == (30.0 * RATE, True)
     assert not list(provider.list(OWNER)), "nothing was made beside what may be there"
-    clock.advance(30.0)
+    clock.advance(30.0 * RATE)
     assert (desk.effects.perform(phase(step)).recorded is None) == (step.action != "create")
 
 
@@ -249,7 +249,7 @@ def test_a_deletion_that_does_not_show_is_not_done(tmp_path: Path) -> None:
     provider.saying = "there"
     with pytest.raises(Unsettled, match="still there") as error:
         desk.effects.perform(phase(Delete("server/a", "fake", "")))
-    assert error.value.after == 15.0
+    assert error.value.after == 15.0 * RATE
     left = desk.effects.left(phase(Delete("server/a", "fake", "")), None)
     assert left and left.status is Status.DELETING
 

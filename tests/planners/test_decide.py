@@ -114,6 +114,13 @@ def test_a_deletion_that_was_not_finished_is_told() -> None:
     assert (made.action, made.reason) == ("delete", "no longer declared, and its deletion was not finished")
 
 
+def test_a_stray_that_was_taken_in_is_removed_and_nothing_else() -> None:
+    recorded = applied(infra(WEB)).resources[WEB.address]
+    stray = replace(recorded, address=f"{WEB.address}~9", declared={}, status=Status.STRAY)
+    (made,) = planned(infra(WEB), Recorded("shop", {WEB.address: recorded, stray.address: stray})).steps
+    assert (made.action, made.address, made.reason) == ("delete", f"{WEB.address}~9", "nobody recorded it when it was made")
+
+
 def test_another_provider_makes_it_anew() -> None:
     known = catalog(providers=(CATALOG.providers["fake"], replace(CATALOG.providers["fake"], name="cloud")))
     made = planned(infra(replace(WEB, provider="cloud")), applied(infra(WEB)), known=known)
