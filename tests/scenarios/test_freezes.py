@@ -82,6 +82,8 @@ def test_the_workspaces_own_chain_is_verified_too(office: Any, other: Any, tmp_p
     office("apply", "--yes", code=7)
     proved = office("audit", "verify", "--out", "json").json
     assert (proved["ledgers"], proved["workspace"]["transitions"], proved["workspace"]["findings"]) == ([], 2, [])
+    log = office("audit", "log", "--out", "json").json["entries"]
+    assert [(e["infra"], e["action"], e["reason"]) for e in log] == [("", "freeze", "audit week"), ("", "create", "")]
     assert "what belongs to no infra: 2 transitions, verified" in office("audit", "verify", "--offline").out
     assert "what belongs" not in office("audit", "verify", "-i", "shop", code=None).out
     office.git("clone", "--quiet", "--mirror", office.git("remote", "get-url", "origin"), str(tmp_path / "mirror.git"))
