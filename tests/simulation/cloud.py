@@ -59,7 +59,7 @@ class Cloud(SimulatedCloud):
         if verb in ("read", "list"):
             return Fate(answers=there + back, stale=world.chance.random() * LAG if verb == "list" else 0.0)
         if world.strikes("provider_late"):
-            return Fate(lands=TIMEOUT + world.chance.random() * LATE)
+            return Fate(lands=TIMEOUT + world.chance.random() * (LATE - TIMEOUT))
         slow = world.chance.random() * 10 if world.strikes("provider_slow") else 0.0
         answered = None if world.strikes("provider_unknown") else there + slow + back
         return Fate(lands=there + slow, answers=answered)
