@@ -40,10 +40,11 @@ def gate(space: Workspace, planned: Planned, consent: Consent) -> None:
 
 
 def require_own_remote(space: Workspace) -> None:
-    """A fork has the same declarations and must not drive the same estate. Raises ``Stop`` (denied)."""
+    """A fork has the same declarations and must not drive the same estate; whether a mirror may, its ledger says. Raises ``Stop``
+    (denied)."""
     from gitops.git.remote import normalised
 
-    wanted, own = space.config.remote, space.remote
+    wanted, own = space.config.remote, (space.home() if space.elsewhere else space).remote
     if wanted and normalised(space.absolute(wanted)) != normalised(own.url):
         message = f"workspace.yaml says this workspace lives at {wanted}, and this clone's origin is {own.shown}"
         raise Stop(Exit.DENIED, message, "apply from there; if the workspace has moved, change 'remote' in workspace.yaml")

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from planners.problems import Problems
 
 
-def open_workspace(path: Path, environ: Mapping[str, str]) -> Workspace:
-    """The state repository around ``path``. Raises ``Stop`` when there is none."""
+def open_workspace(path: Path, environ: Mapping[str, str], remote: str = "") -> Workspace:
+    """The state repository around ``path``; ``remote``: used in place of its ``origin``. Raises ``Stop`` when there is none."""
     from gitops.git.local import open_repository
 
     with git_stops():
-        return Workspace(path, open_repository(path, environ), environ)
+        return Workspace(path, open_repository(path, environ), environ, remote)
 
 
 @contextmanager
@@ -50,10 +50,12 @@ def git_stops() -> Iterator[None]:
 
 
 class Workspace:
-    """One state repository as this machine sees it. Nothing is read or contacted before it is asked for."""
+    """One state repository as this machine sees it. Nothing is read or contacted before it is asked for. ``elsewhere``: the
+    address of a mirror that is used in place of ``origin``."""
 
-    def __init__(self, path: Path, repository: GitRepository, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, repository: GitRepository, environ: Mapping[str, str], elsewhere: str = "") -> None:
         self.path = path
+        self.elsewhere = elsewhere
         self.repository = repository
         self.environ = environ
         self._ledgers: dict[str, Ledger] = {}
@@ -150,16 +152,29 @@ class Workspace:
 
     @cached_property
     def remote(self) -> GitRemote:
-        """``origin``. Raises ``Stop`` (invalid) when there is none."""
+        """``origin``, or the mirror in its place. Raises ``Stop`` (invalid) when there is none."""
         from gitops.git.remote import GitRemote
 
-        url = self.repository.setting(f"remote.{REMOTE}.url")
+        url = self.elsewhere or self.repository.setting(f"remote.{REMOTE}.url")
         if not url:
             hint = f"git remote add {REMOTE} URL && git push -u {REMOTE} HEAD (a bare repository will do: git init --bare PATH)"
             hint = "clone it, and work in the clone" if self.bare else hint
             raise Stop(Exit.INVALID, f"this repository has no remote '{REMOTE}', and the ledger lives there", hint)
         with git_stops():
             return GitRemote(self.repository.git, self.absolute(url), self.repository.contains)
+
+    def home(self) -> Workspace:
+        """The same clone with its ``origin``."""
+        made = Workspace(self.path, self.repository, self.environ)
+        made.say = self.say
+        return made
+
+    @property
+    def address(self) -> str:
+        """Of the remote, normalised: what a ledger is bound to."""
+        from gitops.git.remote import normalised
+
+        return normalised(self.remote.url)
 
     def absolute(self, url: str) -> str:
         """A relative path as git means it: from the working tree, or the bare repository itself."""
@@ -186,6 +201,7 @@ class Workspace:
                 self.nonce,
                 self._signing(infra),
                 common=self.common,
+                home=self.home().address if self.elsewhere else "",
             )
         return self._ledgers[infra]
 

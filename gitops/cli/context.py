@@ -24,6 +24,7 @@ class Context:
         self.environ = dict(environ or {})
         self.path = str(given.get("workspace", ""))
         self.infra = str(given.get("infra", ""))
+        self.remote = str(given.get("remote", ""))
         self.out = str(given.get("out", "text"))
         self.yes = bool(given.get("yes", False))
         self.check = bool(given.get("check", False))
@@ -33,8 +34,8 @@ class Context:
 
     @classmethod
     def from_options(cls, options: Mapping[str, str | bool], environ: Mapping[str, str]) -> Context:
-        """Options of the command line win over ``PROVISIONING_WORKSPACE`` and ``PROVISIONING_INFRA``."""
-        defaults = {"workspace": environ.get("PROVISIONING_WORKSPACE", ""), "infra": environ.get("PROVISIONING_INFRA", "")}
+        """Options of the command line win over ``PROVISIONING_WORKSPACE``, ``PROVISIONING_INFRA`` and ``PROVISIONING_REMOTE``."""
+        defaults = {name: environ.get(f"PROVISIONING_{name.upper()}", "") for name in ("workspace", "infra", "remote")}
         return cls({**defaults, **options}, environ)
 
     @property
@@ -43,7 +44,7 @@ class Context:
         if self._workspace is None:
             from gitops.wiring import open_workspace
 
-            self._workspace = open_workspace(Path(self.path or "."), self.environ)
+            self._workspace = open_workspace(Path(self.path or "."), self.environ, self.remote)
             self._workspace.say = self.note
         return self._workspace
 

@@ -7,7 +7,7 @@ import click
 from gitops.cli.context import Context
 
 
-@click.group(help="Ledgers: list, show, rotate.")
+@click.group(help="Ledgers: list, show, rotate, detour, return.")
 def ledger() -> None:
     """One chain of commits per infra, which may be sealed and continued by another."""
 
@@ -56,3 +56,27 @@ def ledger_rotate(context: Context, reason: str) -> None:
     before, after, ref = rotate(context.workspace, infra, reason)
     branch = ref.removeprefix("refs/heads/")
     context.note(f"the ledger of {infra} goes on at {branch}: {readable(before)} before, {readable(after)} now")
+
+
+@ledger.command("detour", help="Go on at a mirror (--remote URL) while the remote is away.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def ledger_detour(context: Context, reason: str) -> None:
+    """A remote that is away cannot be told: nobody may apply there before the return."""
+    from gitops.detours import leave
+
+    infra = context.infra or context.one_infra(context.head, "ledger detour")
+    context.confirm(f"Drive {infra} from {context.remote or 'a mirror'} until the return? Nobody may apply at the other remote")
+    context.note(leave(context.workspace, infra, reason))
+
+
+@ledger.command("return", help="Bring what was done at a mirror (--remote URL) home.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
+@click.pass_obj
+def ledger_return(context: Context, reason: str) -> None:
+    """Stops, and holds both, when somebody went on at home meanwhile."""
+    from gitops.detours import back
+
+    infra = context.infra or context.one_infra(context.head, "ledger return")
+    context.confirm(f"Bring {infra} home from {context.remote or 'the mirror'}?")
+    context.note(back(context.workspace, infra, reason))

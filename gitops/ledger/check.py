@@ -254,7 +254,7 @@ def _rebound(step: Step, values: Mapping[str, Any]) -> list[str]:
     except Malformed:
         return []
     due = replace(was, format=meta.format, generation=was.generation + (move == "continue"))
-    bound = replace(due, remote=meta.remote) if move == "move-remote" else due
+    bound = replace(due, remote=meta.remote, home=meta.home) if move == "move-remote" else due
     return [] if meta == bound else [f"{tree.META}: bound to something else by a {move}"]
 
 

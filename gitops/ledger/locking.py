@@ -248,7 +248,8 @@ class Locking:
                 self._bound(view)
             was = view.meta or moved
             said = Entry(action="move-remote", message=f"from {was.remote} to {moved.remote}", reason=reason)
-            return Draft("move-remote", view.lock, {tree.META: tree.value_bytes(replace(was, remote=moved.remote))}, (said,))
+            bound = replace(was, remote=moved.remote, home="")
+            return Draft("move-remote", view.lock, {tree.META: tree.value_bytes(bound)}, (said,))
 
         self._by_person(draft, bound=False)
 

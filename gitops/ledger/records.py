@@ -52,13 +52,14 @@ class Converged:
 @dataclass(frozen=True, slots=True)
 class Meta:
     """What a ledger is bound to, so that a fork or a copy never drives the same estate. ``remote`` is normalised.
-    ``generation``: how many chains it has had, this one included."""
+    ``generation``: how many chains it has had, this one included. ``home``: the remote it is to return to from a mirror."""
 
     format: int
     workspace: str
     infra: str
     remote: str
     generation: int = 1
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

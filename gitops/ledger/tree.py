@@ -203,9 +203,9 @@ def lock_of(raw: bytes) -> Lock | Problem:
         return Problem(Where(LOCK), "damaged-ledger", f"{LOCK} {error}", "'provisioning audit verify' says since when")
 
 
-def genesis(workspace: str, infra: str, remote: str) -> Meta:
+def genesis(workspace: str, infra: str, remote: str, home: str = "") -> Meta:
     """What a new ledger is bound to."""
-    return Meta(FORMAT, workspace, infra, remote)
+    return Meta(FORMAT, workspace, infra, remote, home=home)
 
 
 def map_of(value: Any) -> Mapping[str, Json]:

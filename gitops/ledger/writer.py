@@ -14,6 +14,7 @@ from gitops.ledger.records import Entry, Meta
 from gitops.ledger.signing import Signing
 from gitops.ledger.transition import Draft, Stamp, compose
 from gitops.schema.workspace import LedgerConfig
+from gitops.stops import Exit, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class Writer:
         return new, lock
 
     def begin(self) -> tuple[str, Lock]:
-        """The first commit of a ledger."""
+        """The first commit of a ledger. Raises ``Stop`` (denied): none begins at a mirror."""
+        if self.meta.home:
+            hint = f"'provisioning ledger detour -i {self.infra} --remote URL' goes on there with the one at {self.meta.home}"
+            raise Stop(Exit.DENIED, f"infra '{self.infra}' has no ledger at {self.meta.remote}", hint)
         note = Entry(action="create", message=f"workspace {self.meta.workspace} at {self.meta.remote}")
         return self.commit("", Lock(), Draft("create", Lock(), {tree.META: tree.value_bytes(self.meta)}, (note,)))

@@ -18,6 +18,10 @@ from gitops.stops import Stop
         (["--out", "json", "plan", "--save", "x"], {"out": "json"}, ["plan", "--save", "x"]),
         (["plan", "--dry-run"], {"check": True}, ["plan"]),
         (["why", "--", "-i"], {}, ["why", "--", "-i"]),
+        (["apply", "--remote", "u"], {"remote": "u"}, ["apply"]),
+        (["--remote=u", "apply"], {"remote": "u"}, ["apply"]),
+        (["init", "d", "--remote", "u"], {}, ["init", "d", "--remote", "u"]),
+        (["doctor", "--remote", "-y"], {"yes": True}, ["doctor", "--remote"]),
     ],
 )
 def test_global_options_stand_on_either_side(words: list[str], options: dict[str, object], rest: list[str]) -> None:

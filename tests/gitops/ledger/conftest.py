@@ -155,6 +155,7 @@ class World:
         ledger = Ledger(
             repository, counted, given.pop("infra", "dev"), given["workspace"], given["timing"], clock, actor,
             given["remote_name"], draw=given["draw"], nonce=self.nonce, signing=given.get("signing"), common=given.get("common"),
+            home=given.get("home", ""),
         )  # fmt: skip
         return Site(name, ledger, repository, remote, clock, processes)
 
