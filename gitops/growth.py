@@ -11,8 +11,7 @@ from gitops.wiring import Workspace, git_stops
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """One chain of a ledger. ``state``: live, sealed, or gone from the remote; ``transitions`` and ``size`` (bytes on disk in
-    this clone) are 0 where it is not here."""
+    """One chain of a ledger, live or sealed. ``size``: bytes on disk in this clone, of everything reachable from ``tip``."""
 
     generation: int
     ref: str

@@ -94,7 +94,7 @@ def _noted(repository: Repository, commits: list[Commit]) -> Iterator[str]:
             yield f"{commit.oid[:12]} begins a chain by {commit.author.name}: {what}"
         elif good:
             given_up = len({c.oid for parent in commit.parents for c in repository.history(parent, good)})
-            what = f"it continues {good[:12]} and gives up {given_up} commits"
+            what = f"it continues {good[:12]} and gives up {given_up} commit{'s' * (given_up != 1)}"
             yield f"{commit.oid[:12]} is a repair by {commit.author.name}: {what}"
 
 

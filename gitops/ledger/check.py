@@ -278,6 +278,13 @@ def walk(repository: Repository, commits: list[Commit]) -> Iterator[tuple[Commit
         before = step.after
 
 
+def newer_format(repository: Repository, commit: Commit) -> bool:
+    """Whether a commit holds the lock of a newer version."""
+    entry = repository.entries(commit.tree).get(tree.LOCK)
+    lock = tree.lock_of(repository.blobs([entry.oid])[entry.oid]) if entry else None
+    return isinstance(lock, Problem) and lock.code == "newer-format"
+
+
 def lock_at(repository: Repository, oid: str) -> Lock | None:
     """The lock that a commit holds, ``None`` when it holds none that can be read."""
     entry = repository.entries(repository.commit(oid).tree).get(tree.LOCK)

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from gitops.ledger.chain import Chain, stop_of
-from gitops.ledger.check import reckoned, walk
-from gitops.ledger.line import follows, line
+from gitops.ledger.check import newer_format, reckoned, walk
+from gitops.ledger.line import cited, follows, line
 from gitops.ledger.lock import freed
 from gitops.ledger.records import Entry, Meta
 from gitops.ledger.signing import Signing
@@ -33,11 +33,14 @@ TRIES = 10
 @dataclass(frozen=True, slots=True)
 class Chained:
     """One chain as far as it is good: ``good`` is its last good transition ("" : none is), ``after`` what follows that, oldest
-    first, with the first fault of each. ``resumed``: of those, what would be transitions if nothing before them were wrong."""
+    first, with the first fault of each. ``resumed``: of those, what would be transitions if nothing before them were wrong.
+    ``newer``: some of it was written by a newer version. ``seal``: what it continues and this clone has not, "" for nothing."""
 
     tip: str
     good: str
     after: tuple[tuple[Commit, str], ...] = ()
+    newer: bool = False
+    seal: str = ""
 
     @property
     def resumed(self) -> tuple[Commit, ...]:
@@ -127,7 +130,8 @@ def chained(repository: Repository, tip: str, signing: Signing | None = None) ->
         faults.setdefault(commit.oid, fault)
     first = next((n for n, commit in enumerate(commits) if commit.oid in faults), len(commits))
     after = tuple((commit, faults.get(commit.oid, "")) for commit in commits[first:])
-    return Chained(tip, commits[first - 1].oid if first else "", after)
+    newer = any(newer_format(repository, commit) for commit, _ in after)
+    return Chained(tip, commits[first - 1].oid if first else "", after, newer, cited(commits[0]))
 
 
 def _remote_unread(chain: Chain, there: str, known: Sequence[str], told: Sequence[str], error: GitError) -> Diagnosis:
@@ -161,11 +165,11 @@ def _judged(chain: Chain, meta: Meta, there: str, chains: Sequence[Chained], tol
     if tips == [there] == goods:
         return Diagnosis(infra, there, there, (*found, "nothing is wrong: every transition up to there is legal"))
     found += [text for good in goods for text in _means(View(repository, infra, good))]
-    resumed = [commit for c in chains if c.tip in tips for commit in c.resumed]
-    if not keep and (len(goods) > 1 or resumed):
-        found.append(_forked(repository, goods) if len(goods) > 1 else _resumed(resumed))
-        choices = tuple(f"go on from {g[:12]}: provisioning state repair -i {infra} --keep {g[:12]} --reason TEXT" for g in goods)
-        return Diagnosis(infra, there, goods[0] if len(goods) == 1 else "", tuple(found), None, choices)
+    if not kept and (why := _undecided(repository, goods, [c for c in chains if c.tip in tips])):
+        choices = [f"go on from {g[:12]}: provisioning state repair -i {infra} --keep {g[:12]} --reason TEXT" for g in goods]
+        if seal := next((c.seal for c in chains if c.seal and len(goods) > 1), ""):
+            choices = [f"name a clone that has {seal[:12]}, by which the chain before was sealed: --from"]
+        return Diagnosis(infra, there, goods[0] if len(goods) == 1 else "", (*found, why), None, tuple(choices))
     good = (kept or goods)[0]
     return Diagnosis(infra, there, good, tuple(found), _remedy(chain.ref, there, tips, good))
 
@@ -208,6 +212,18 @@ def _means(view: View) -> list[str]:
     return told
 
 
+def _undecided(repository: Repository, goods: Sequence[str], chains: Sequence[Chained]) -> str:
+    """Why only a person can say from where to go on; "" when that is plain."""
+    if len(goods) > 1:
+        return _forked(repository, goods)
+    if any(chained.newer for chained in chains):
+        return "some of it was written by a newer version of this program: look again with that one"
+    resumed = [commit for chained in chains for commit in chained.resumed]
+    oids = ", ".join(commit.oid[:12] for commit in resumed[:SHOWN])
+    what = "1 transition was" if len(resumed) == 1 else f"{len(resumed)} transitions were"
+    return f"{what} written on top of the damage ({oids}): a repair gives up what they recorded" if resumed else ""
+
+
 def _forked(repository: Repository, goods: Sequence[str]) -> str:
     """Two good lines, from where they part."""
     lines = [line(repository, good) for good in goods]
@@ -219,11 +235,6 @@ def _forked(repository: Repository, goods: Sequence[str]) -> str:
         if (own := [c for c in one if c.oid not in shared])
     ]
     return f"the ledger goes on in two ways from {base}: {'; '.join(sides)}. Both may have changed the infrastructure"
-
-
-def _resumed(commits: Sequence[Commit]) -> str:
-    oids = ", ".join(c.oid[:12] for c in commits[:SHOWN])
-    return f"{len(commits)} transitions were written on top of the damage ({oids}): a repair gives up what they recorded"
 
 
 # --- doing -----------------------------------------------------------------------------------------------

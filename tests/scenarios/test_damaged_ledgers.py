@@ -80,7 +80,7 @@ def test_junk_on_top_is_named_and_given_up(applied: Any, remote: Path, tmp_path:
     done = applied("state", "repair", "--yes", "--reason", "a stray push")
     assert "plan -i shop --refresh" in done.last
     assert applied("audit", "log", "--limit", "1", "--out", "json").json["entries"][0]["reason"] == "a stray push"
-    assert f"continues {good[:12]} and gives up 1 commits" in applied("audit", "verify").out
+    assert f"continues {good[:12]} and gives up 1 commit" in applied("audit", "verify").out
     goes_on(applied, tmp_path)
 
 

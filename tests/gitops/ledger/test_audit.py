@@ -91,4 +91,4 @@ def test_a_repair_is_no_finding_and_is_told(applied: World, site: Site) -> None:
     tip = perform(writer, found, found.remedy, "a stray push")
     verified = verify(site.repository, tip, "dev", "w1")
     assert verified.findings == ()
-    assert verified.noted == (f"{tip[:12]} is a repair by ann: it continues {good[:12]} and gives up 1 commits",)
+    assert verified.noted == (f"{tip[:12]} is a repair by ann: it continues {good[:12]} and gives up 1 commit",)

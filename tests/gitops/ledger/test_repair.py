@@ -10,12 +10,16 @@ import pytest
 from executors.ports import LeaseLost
 from gitops.git.memory import copy
 from gitops.ledger.audit import verify
-from gitops.ledger.lock import State
+from gitops.ledger.check import reckoned
+from gitops.ledger.lock import FORMAT, State, freed
 from gitops.ledger.records import Entry
 from gitops.ledger.repair import Diagnosis, chained, diagnose, perform
+from gitops.ledger.shape import to_document
 from gitops.ledger.transition import Draft
+from gitops.ledger.view import View
 from gitops.ports import Person, Pushed, RefUpdate
 from gitops.stops import Exit, Stop
+from planners.canonical import encode
 
 from .conftest import REF
 
@@ -165,22 +169,27 @@ def test_what_was_built_on_the_damage_is_for_a_person_to_give_up(applied: World,
     # a clone that looks at the newest ten only and knows nothing else is led on by ten moves
     other = applied.site("eve")
     other.remote.fetch({REF: REF})
-    writer, lock = other.ledger.writer, applied.site("carl").ledger.writer.chain.repository
-    assert lock is not other.repository
-    from gitops.ledger.view import View
-
-    new, _ = writer.commit(
-        tip, View(other.repository, "dev", tip).lock, Draft("move-remote", View(other.repository, "dev", tip).lock)
-    )
+    lock = View(other.repository, "dev", tip).lock
+    new, _ = other.ledger.writer.commit(tip, lock, Draft("move-remote", lock))
     put(applied, other.repository.objects, new)
     found = look(site)
     assert (found.remedy, found.good) == (None, good)
-    assert f"1 transitions were written on top of the damage ({new[:12]})" in found.told[-1]
+    assert f"1 transition was written on top of the damage ({new[:12]})" in found.told[-1]
     assert found.choices == (f"go on from {good[:12]}: provisioning state repair -i dev --keep {good[:12]} --reason TEXT",)
     with pytest.raises(Stop, match="not among what could be kept"):
         look(site, keep=tip)
     mend(site, look(site, keep=good))
     assert sound(applied, site) == ()
+
+
+def test_what_a_newer_version_wrote_is_not_given_up_by_an_older_one(applied: World, site: Site) -> None:
+    good = applied.tip
+    raw = View(site.repository, "dev", good).lock
+    newer = encode({**to_document(raw), "format": FORMAT + 1, "seq": raw.seq + 1})
+    junk(applied, {"lock.json": newer}, {"README.md": b"x", "lock.json": None})
+    found = look(site)
+    assert (found.remedy, found.good) == (None, good)
+    assert "written by a newer version" in found.told[-1]
 
 
 def test_where_nothing_was_ever_a_ledger_only_a_person_can_begin_anew(world: World, site: Site) -> None:
@@ -363,19 +372,13 @@ def test_a_remote_that_takes_nothing_is_said_to(applied: World, site: Site) -> N
 
 def forge(site: Site, on: tuple[str, ...], continues: str, entry: bool = True) -> list[str]:
     """A repair by somebody who can compute as well as we do."""
-    from dataclasses import replace
-
-    from gitops.ledger.check import reckoned
-    from gitops.ledger.lock import freed
-    from gitops.ledger.view import View
-
     repository = site.repository
     before = reckoned(repository, View(repository, "dev", continues).lock, on)
     said = (Entry(action="repair", reason="to hide what I did"),) if entry else ()
     draft = Draft(
         "repair", freed(before, False), {"": repository.commit(continues).tree}, said, continues=continues, others=on[1:]
     )
-    new, _ = site.ledger.writer.commit(on[0], before, replace(draft))
+    new, _ = site.ledger.writer.commit(on[0], before, draft)
     return [fault for _, fault in chained(repository, new).after]
 
 

@@ -110,6 +110,9 @@ def test_a_clone_that_cannot_see_the_seal_does_not_follow_before_it_is_shown(app
     sealed = applied.server.refs.pop(REF)
     with pytest.raises(Stop, match="was rewritten at the remote"):
         bob.ledger.view()
+    found = diagnose(bob.ledger.writer)
+    assert (found.remedy, found.good) == (None, "")
+    assert found.choices == (f"name a clone that has {sealed[:12]}, by which the chain before was sealed: --from",)
     copy(site.repository.objects, bob.repository.objects, sealed)
     assert bob.ledger.view().tip == applied.server.refs[NEXT]
 
