@@ -30,8 +30,15 @@ class ProcessMachine:
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] = NOTHING, stdin: bytes = b"", cwd: str = "", timeout: float = 20.0
     ) -> Completed:
-        """Run ``argv``; raises ``NeedsHuman`` when the server is off, ``Retry`` when time ran out."""
+        """Run ``argv``; raises ``NeedsHuman`` when the server is off, ``Retry`` when time ran out.
+
+        A step's script that goes on though whoever ran it was killed is ended first: no taskserv has two at work on one server.
+        """
         self._require_on()
+        if name := env.get("TASKSERV_NAME"):
+            mark = f"PROVISIONING_TASKSERV={self._server.mark.partition('=')[2]}/{name}"
+            init.kill_marked(mark)
+            env = {**env, **dict([mark.split("=", 1)])}
         return command.run(argv, self._environ(env), stdin, str(self._path(cwd)), timeout)
 
     def put(self, path: str, content: bytes, mode: int = 0o644) -> None:

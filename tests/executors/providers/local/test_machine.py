@@ -33,6 +33,26 @@ def test_a_command_may_work_further_down(estate: Any) -> None:
     assert machine.run(["ls"], cwd="deep/er").stdout == b"file\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="left-over processes are found in /proc")
+def test_a_script_whose_caller_was_killed_does_not_run_beside_the_next_one(estate: Any) -> None:
+    machine, ended = estate.machine(), []
+
+    def left_over(name: str) -> Thread:
+        script = ["sh", "-c", f"touch {name}; exec sleep 60"]
+        thread = Thread(target=lambda: ended.append((name, machine.run(script, env={"TASKSERV_NAME": name}).code)))
+        thread.start()
+        assert until(lambda: machine.get(name) is not None, 20.0)
+        return thread
+
+    web, db = left_over("web"), left_over("db")
+    assert machine.run(["true"], env={"TASKSERV_NAME": "web"}).code == 0
+    web.join(20.0)
+    assert ended == [("web", -9)], "and what another taskserv does goes on"
+    machine.run(["true"], env={"TASKSERV_NAME": "db"})
+    db.join(20.0)
+    assert len(ended) == 2
+
+
 def test_files_are_put_read_and_removed(estate: Any) -> None:
     machine = estate.machine()
     machine.put("etc/app/secret.conf", b"one", 0o600)
