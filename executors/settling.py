@@ -53,7 +53,11 @@ class Settler:
         return self._adopted(phase, self._effects.provider(phase.step.provider).list(self._effects.tools.owner))
 
     def _created(self, phase: Phase, quiet: bool) -> Settled | None:
-        """Found under its key: adopted, however often the maker was killed. Else the same call again where that is safe."""
+        """Found under its key: adopted, however often the maker was killed.
+
+        Not found, it may still come, even from a holder that wakes up: where calls outlive their callers the same call again
+        is how a key or a unique name is asked, and whatever comes after it is the same resource or refused.
+        """
         as_asked = self._as_asked(phase)
         keyed = as_asked and self._effects.keyed(phase)
         if not quiet and not keyed:
@@ -61,7 +65,7 @@ class Settler:
         if found := self._adopted(phase, self._list(phase.step.provider, quiet), as_asked):
             return found
         spec = self._effects.spec(phase.step.provider)
-        if not phase.orphan and (keyed or (spec and spec.idempotency == "name")):
+        if spec and spec.late_seconds and not phase.orphan and (keyed or spec.idempotency == "name"):
             return Settled(phase.op, "redo")
         return Settled(phase.op, "nothing") if quiet else None
 

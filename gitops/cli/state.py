@@ -46,7 +46,7 @@ def state_show(context: Context, address: str) -> None:
     raise Stop(Exit.NOT_FOUND, f"'{address}' is not recorded", "'provisioning state list' shows what is")
 
 
-@state.command("import", help="Take an existing resource into the record (it must be declared).")
+@state.command("import", help="Take an existing resource into the record: a declared one, or a stray that 'drift' shows.")
 @click.argument("address")
 @click.argument("external_id", metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit.")
