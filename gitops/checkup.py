@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitops.git.remote import normalised
+from gitops.git.remote import left_locks, normalised
 from gitops.git.worktree import NEGATIVE_REFSPEC
 from gitops.stops import Stop
 from gitops.trust import REMOTE
@@ -124,6 +124,9 @@ def _remote(space: Workspace) -> Iterator[Check]:
     if not any(s.key == f"remote.{REMOTE}.fetch" and s.value == NEGATIVE_REFSPEC for s in fetched):
         hint = f"git config --add remote.{REMOTE}.fetch '{NEGATIVE_REFSPEC}'"
         yield Check("fetch", "warning", "ordinary fetches bring every ledger along", hint)
+    for path in left_locks(remote.url, space.clock.wall()):
+        hint = f"once no push is running, remove {path}"
+        yield Check("remote lock", "error", f"a git that was killed at the remote left {path.name}, which stops every push", hint)
 
 
 def _secrets(space: Workspace) -> Iterator[Check]:

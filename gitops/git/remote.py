@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from gitops.git.command import FETCH_TIMEOUT, PROGRAMS, Done, Git, kind_of, last_words, scrub, unlocked
+from gitops.git.command import FETCH_TIMEOUT, PROGRAMS, STALE_LOCK, Done, Git, kind_of, last_words, scrub, unlocked
 from gitops.git.demand import QUIET
 from gitops.ports import ZERO, GitError, Pushed, RefUpdate, check_updates
 
@@ -172,6 +172,15 @@ def folder_of(url: str) -> Path | None:
     if url.startswith("file://"):
         return Path(unquote(urlsplit(url).path))
     return Path(url) if url.startswith("/") else None
+
+
+def left_locks(url: str, now: float) -> list[Path]:
+    """Lock files on branches older than any living git's (``now``: Unix seconds); only where the remote is a folder."""
+    folder = folder_of(url)
+    if folder is None:
+        return []
+    found = [path for git_dir in (folder, folder / ".git") for path in sorted(git_dir.glob("refs/**/*.lock"))]
+    return [path for path in found if now - path.stat().st_mtime > STALE_LOCK]
 
 
 def owned(folder: Path) -> bool:

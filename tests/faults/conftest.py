@@ -45,7 +45,6 @@ servers:
 """
 """From ``BEFORE`` to here: create, update, replace, delete, and a taskserv on what was created."""
 APPLY = ("apply", "--yes", "--allow-deletes", "2", "--lock-timeout", "2m")
-PROOF = (("plan", "--detailed-exitcode"), ("audit", "verify"))
 HASTY = "{lease_seconds: 6, grace_seconds: 0, flush_seconds: 1}"
 """Timing with which a remote is given up after 2 s and a silent holder after 7.5 s."""
 TOOL = {
@@ -173,7 +172,6 @@ class Estate:
     """
 
     APPLY: ClassVar = APPLY
-    PROOF: ClassVar = PROOF
 
     driver: Driver
     base: Path
@@ -189,6 +187,11 @@ class Estate:
     @property
     def two(self) -> Path:
         return self.base / "two"
+
+    @property
+    def near(self) -> Path:
+        """A clone of the folder that the remote is: to look at it without the detour over the network."""
+        return self.base / "near"
 
     @property
     def home(self) -> Path:
@@ -220,6 +223,7 @@ class Estate:
         self.run("apply", "--yes")
         self.declare(AFTER)
         self.git("clone", "--quiet", self.url, str(self.two), cwd=self.home)
+        self.git("clone", "--quiet", str(self.site), str(self.near), cwd=self.home)
 
     def declare(self, text: str) -> None:
         """Commit and push a declaration of the infra."""
@@ -319,12 +323,11 @@ class Estate:
         there = [json.loads(path.read_bytes()) for path in self.state.glob("provisioning/*/shop/fake/*.json")]
         return {resource["id"]: resource["address"] for resource in there}
 
-    def way_on(self, how: str = "resume") -> tuple[Sequence[str], ...]:
-        """What goes on with a run that was interrupted (``resume`` it, or ``apply``) and shows how things are then."""
+    def way_on(self, how: str = "resume") -> Sequence[str]:
+        """What goes on with a run that was interrupted: ``resume`` it, or ``apply``."""
         runs = self.running()
         assert len(runs) <= 1
-        resume = ("run", "resume", *runs, "--yes", "--lock-timeout", "2m")
-        return (resume if runs and how == "resume" else APPLY, *PROOF)
+        return ("run", "resume", *runs, "--yes", "--lock-timeout", "2m") if runs and how == "resume" else APPLY
 
     def go_on(self, how: str = "resume", cwd: Path | None = None, once: bool = True) -> Running:
         """Go on from the other clone, whatever became of the first, and prove it.
@@ -332,17 +335,18 @@ class Estate:
         A push of the dead may still be on its way (``test_pushes`` is about that); here it lands, or fails, first.
         """
         self.driver.settle()
-        return self.proved(self.start(*self.way_on(how), cwd=cwd or self.two), once)
+        return self.proved(self.start(self.way_on(how), cwd=cwd or self.two), once)
 
     def proved(self, running: Running, once: bool = True) -> Running:
         """Nothing lost, nothing doubled: the world is what is recorded is what is declared, and the ledger is sound.
 
         ``once``: every operation succeeded exactly once; not so where a step has failed, and is made up for by others.
         """
-        ran = running.wait()
-        said = "\n".join(f"{r.code}\n{r.out[-2000:]}\n{r.err}" for r in ran)
-        assert [r.code for r in ran] == [0] * len(ran), said
-        assert "verified" in ran[-1].out
+        ended = running.wait()[0]
+        assert ended.code == 0, f"{ended.code}\n{ended.out}\n{ended.err}"
+        plan, audit = self.start(("plan", "--detailed-exitcode"), ("audit", "verify"), cwd=self.near).wait()
+        assert plan.code == 0, plan.out
+        assert audit.code == 0 and "verified" in audit.out, audit.out
         recorded = self.documents("state/")
         assert {r["observed"]["id"]: r["address"] for r in recorded if "id" in r["observed"]} == self.world()
         assert sorted(r["address"] for r in recorded) == sorted(DECLARED), "something is there twice, or not at all"

@@ -16,14 +16,14 @@ PUSHES = (1, 3, 4, 6)
 def test_a_push_on_its_way_when_its_sender_is_killed(lands: str, estate: Any) -> None:
     for number in PUSHES:
         estate.restore()
-        gate = estate.push_held(number)
-        gate.there().running.kill(children=lands == "never")
+        gate = estate.push_held(number).there()
+        gate.running.kill(children=lands == "never")
         gate.running.wait()
         if lands != "too late":
             gate.go()
         else:
             # what is still running is not waited for here
-            estate.proved(estate.start(*estate.way_on(), cwd=estate.two))
+            estate.proved(estate.start(estate.way_on(), cwd=estate.two))
             tip = estate.tip
             gate.go()
             estate.driver.settle()

@@ -66,6 +66,19 @@ def test_rights_withdrawn_in_the_middle_stop_the_run(estate: Any) -> None:
     estate.go_on()
 
 
+@pytest.mark.slow
+def test_a_lock_file_left_at_the_server_is_named_to_whoever_stumbles_over_it(hasty: Any) -> None:
+    gate = hasty.held(RESULTS)
+    lock = hasty.site / f"{LEDGER}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    assert "shop.lock': File exists" in gate.end(1).err
+    told = hasty.run(*hasty.APPLY, cwd=hasty.two, code=1).err
+    assert re.search(r"once no push is running, remove \S+/ledger/shop.lock there", told), told
+    lock.unlink()
+    hasty.go_on()
+
+
 # --- tidied ----------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ def test_a_polite_stop_finishes_and_records_what_runs(where: str, here: Any) -> 
     assert here.lock()["state"] == "FREE"
     assert [run["status"] for run in here.documents("runs/")][-1] == "cancelled"
     run = sorted(r["id"] for r in here.documents("runs/"))[-1]
-    here.proved(here.start(("run", "resume", run, "--yes"), *here.PROOF, cwd=here.two))
+    here.proved(here.start(("run", "resume", run, "--yes"), cwd=here.two))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -92,6 +93,17 @@ def recorded(desk: Desk, made: ProbeRecord) -> None:
     space = open_workspace(desk.folder, desk.environ)
     space.common.record(made)
     space.close()
+
+
+def test_a_lock_that_a_killed_git_left_at_the_remote_is_named(desk: Desk) -> None:
+    lock = desk.remote / "refs/heads/provisioning/ledger/shop.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    assert "remote lock" not in desk.found(), "it may be a living one's"
+    os.utime(lock, (0, 0))
+    check = desk.found()["remote lock"]
+    assert (check.level, check.hint) == ("error", f"once no push is running, remove {lock}")
+    assert "left shop.lock" in check.finding
 
 
 def test_a_remote_that_may_not_be_written_is_told(desk: Desk) -> None:
