@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -179,8 +180,11 @@ def left_locks(url: str, now: float) -> list[Path]:
     folder = folder_of(url)
     if folder is None:
         return []
-    found = [path for git_dir in (folder, folder / ".git") for path in sorted(git_dir.glob("refs/**/*.lock"))]
-    return [path for path in found if now - path.stat().st_mtime > STALE_LOCK]
+    left = []
+    for path in sorted([*folder.glob("refs/**/*.lock"), *folder.glob(".git/refs/**/*.lock")]):
+        with suppress(FileNotFoundError):  # a living git's has gone by now
+            left += [path] if now - path.stat().st_mtime > STALE_LOCK else []
+    return left
 
 
 def owned(folder: Path) -> bool:
