@@ -38,6 +38,10 @@ from executors.ports import Outcome, Result
 from executors.state import LIVE, Run, moved, standing, taking_back
 from planners.model import RecordedResource
 
+LINGER = 0.5
+"""Seconds that a free place waits for those at work to end too, where a whole window of intents is to be written: short steps
+end at nearly the same time, and are then told in one commit. Longer ones are not waited for."""
+
 # --- what each event does --------------------------------------------------------------------------------
 
 
@@ -195,7 +199,21 @@ def _lost(run: Run, event: Lost) -> Run:
 
 
 def _tick(run: Run, event: Tick) -> Run:
-    return replace(run, waited=run.waited + event.seconds) if run.results else run
+    if not run.results:
+        return run
+    idle = run.idle + event.seconds if _idle(run) else 0.0
+    return replace(run, waited=run.waited + event.seconds, idle=idle)
+
+
+def _idle(run: Run) -> bool:
+    """Whether a place is free and no open intent is left to take it."""
+    count = run.status.count
+    return not count(b"O") + count(b"M") and _started(run) < run.options.parallel
+
+
+def _started(run: Run) -> int:
+    """How many phases are on their way, from the writing of their intent to the end of their health check."""
+    return sum(run.status.count(letter) for letter in (b"P", b"H", b"I", b"T"))
 
 
 _HANDLERS: Mapping[type, Callable[[Run, Any], Run]] = {
@@ -286,7 +304,7 @@ def _record(run: Run) -> tuple[Run, tuple[Command, ...]]:
     if run.recording or run.stopping == "lost":
         return run, ()
     count = run.status.count
-    started = count(b"P") + count(b"H") + count(b"I") + count(b"T")
+    started = _started(run)
     waiting = count(b"O") + count(b"M")
     # found open and waiting for something that is yet to begin: that goes ahead, whatever the window
     stuck = bool(waiting) and not started
@@ -294,15 +312,15 @@ def _record(run: Run) -> tuple[Run, tuple[Command, ...]]:
     ready = [] if count(b"T") else _all(run.status, ord("R"), room)
     due = bool(run.results) and (run.urgent or run.waited >= run.options.flush_seconds or not (started or waiting))
     # written ahead when a place is free and nothing is left to take it: the later, the more goes into one commit
-    wanted = bool(ready) and (stuck or (not waiting and started < run.options.parallel))
+    whole = started and len(ready) == room and run.idle < LINGER
+    wanted = bool(ready) and (stuck or (_idle(run) and not whole))
     if not (due or wanted):
         return run, ()
     ops = tuple(run.phases[i].op for i in ready)
     status = moved(run, dict.fromkeys(ready, "I"))
     command = Record(run.results, ops, run.records + 1)
-    return replace(run, status=status, results=(), waited=0.0, urgent=False, recording=command, records=command.number), (
-        command,
-    )
+    written = replace(run, results=(), waited=0.0, idle=0.0, urgent=False, recording=command, records=command.number)
+    return replace(written, status=status), (command,)
 
 
 def _outcome(run: Run) -> Outcome:

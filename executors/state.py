@@ -53,6 +53,9 @@ class Run:
     """How many transitions were commanded."""
     begun: bool = False
     waited: float = 0.0
+    """Seconds since the oldest result that is not written yet."""
+    idle: float = 0.0
+    """Seconds for which a place has been free and no open intent was left to take it."""
     urgent: bool = False
     stopping: str = ""
     """Why nothing new starts: failed, cancelled, settled or lost; "" while it goes on."""

@@ -159,6 +159,25 @@ def test_a_window_of_intents_and_bounded_parallelism() -> None:
     s.ends()
 
 
+def test_a_whole_window_waits_a_moment_for_those_still_at_work() -> None:
+    s = Script(*(create(f"a/{i}") for i in range(4)), window=2, parallel=2)
+    s >> Begin() << "record [] + [a/0 a/1]"
+    s >> s.durable("a/0", "a/1") << "perform a/0" << "perform a/1"
+    s >> s.applied("a/0")
+    s >> s.applied("a/1") << "record [a/0=done a/1=done] + [a/2 a/3]"
+    s >> s.durable("a/2", "a/3") << "perform a/2" << "perform a/3"
+
+
+def test_but_not_for_one_that_takes_its_time() -> None:
+    s = Script(*(create(f"a/{i}") for i in range(4)), window=2, parallel=2)
+    s >> Begin() << "record [] + [a/0 a/1]"
+    s >> s.durable("a/0", "a/1") << "perform a/0" << "perform a/1"
+    s >> s.applied("a/0")
+    s >> Tick(0.25)
+    s >> Tick(0.25) << "record [a/0=done] + [a/2]"
+    s >> s.durable("a/2") << "perform a/2"
+
+
 def test_results_are_flushed_when_they_have_waited_long_enough() -> None:
     s = Script(create("a/1"), create("a/2"), flush_seconds=5.0)
     s >> Begin() << "record [] + [a/1 a/2]"
