@@ -9,32 +9,44 @@ from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
 
 if TYPE_CHECKING:
+    from gitops.ledger.mirror import Bound
     from gitops.ledger.view import View
 
 
 def leave(space: Workspace, infra: str, reason: str) -> str:
-    """Go on at ``space.remote``, a mirror, while the remote of this clone is away. Returns what is said. Raises ``Stop``."""
+    """Go on at ``space.remote``, a mirror, while the remote of this clone is away; finishes what was cut short. Returns what is
+    said. Raises ``Stop``: that remote answers and somebody is at work, the mirror is none."""
+    from gitops.ledger.mirror import Bound, PartedError, arrived, carry_all
+
     home = other_side(space)
     answers = answering(home)
     view = home.ledger(infra).view(offline=not answers)
-    place = view.meta.remote if view.meta else ""
-    if place not in (home.address, space.address):
+    bound = Bound(space.address, home.address)
+    if not arrived(view, bound) and (view.meta is None or view.meta.remote != home.address):
+        place = view.meta.remote if view.meta else "no place"
         raise Stop(Exit.DENIED, f"the ledger of '{infra}' lives at {place}, not at {home.address}", "go on from there")
-    from gitops.ledger.mirror import PartedError, carry
-
-    chain = space.ledger(infra).writer.chain
-    chain.generation = view.meta.generation if view.meta else 1
     try:
         with git_stops():
-            carry_others(space, infra)
-            tip = view.tip if place == space.address else left(space, home, view, answers, reason)
-            carry(chain, tip)
+            if not before(space, view, bound):
+                carry_others(space, infra)
+                tip = view.tip if arrived(view, bound) else left(space, home, view, answers, reason)
+                carry_all(space.ledger(infra).writer.chain, view.meta.generation if view.meta else 1, tip)
     except PartedError as parted:
         message = f"{space.remote.shown} holds {parted.there[:12]} of '{infra}', from which {view.tip[:12]} does not follow"
         raise Stop(Exit.FAILURE, message, "it is no mirror of this one, or somebody went on there") from parted
     space.ledger(infra).view()
     fenced = "which refuses it now" if answers else "which cannot be told: nobody may apply there before the return"
     return f"{infra} goes on at {space.remote.shown} in place of {home.remote.shown}, {fenced}"
+
+
+def before(space: Workspace, view: View, bound: Bound) -> bool:
+    """Whether what ``view`` shows went on at the mirror already: a detour that was cut short before its last look."""
+    from gitops.ledger.mirror import arrived
+    from gitops.ledger.view import View
+
+    tip = there_now(space, view.infra)
+    follows = tip != view.tip and tip and space.repository.contains(tip, view.tip)
+    return bool(follows) and arrived(View(space.repository, view.infra, tip), bound)
 
 
 def left(space: Workspace, home: Workspace, view: View, answers: bool, reason: str) -> str:
@@ -54,16 +66,17 @@ def left(space: Workspace, home: Workspace, view: View, answers: bool, reason: s
 def back(space: Workspace, infra: str, reason: str) -> str:
     """Bring what was done at ``space.remote``, a mirror, home to the remote of this clone. Returns what is said. Raises ``Stop``:
     somebody is at work there, or went on at home meanwhile."""
-    from gitops.ledger.mirror import PartedError, carry
+    from gitops.ledger.line import follows
+    from gitops.ledger.mirror import PartedError, carry_all
 
     home = other_side(space)
     mirror, target = space.ledger(infra).writer.chain, home.ledger(infra).writer.chain
     try:
         with git_stops():
             away, there = there_now(space, infra), there_now(home, infra)
-            if there and away and not space.repository.contains(away, there):
+            if there and away and not follows(space.repository, away, there):
                 # whatever is at home leads on from the mirror, or there are two lines
-                carry(mirror, there)
+                carry_all(mirror, target.generation, there)
             view = space.ledger(infra).view()
             meta = view.meta
             if meta is None or home.address not in (meta.remote, meta.home):
@@ -71,9 +84,8 @@ def back(space: Workspace, infra: str, reason: str) -> str:
                     Exit.DENIED, f"the ledger of '{infra}' did not come to {space.remote.shown} from here", "see 'ledger detour'"
                 )
             tip = view.tip if meta.remote == home.address else returned(space, home, view, reason)
-            target.generation = meta.generation
             carry_others(home, infra)
-            carry(target, tip)
+            carry_all(target, meta.generation, tip)
     except PartedError as parted:
         raise forked(space, home, infra) from parted
     home.ledger(infra).view()

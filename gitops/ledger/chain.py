@@ -91,6 +91,10 @@ class Chain:
         """Generation -> tip at the remote, oldest first; ``known``: refs just read there. Raises ``GitError``."""
         return generations.of(self.remote.refs(self.refs) if known is None else known, self._shared)
 
+    def sealed(self) -> Mapping[int, str]:
+        """Generation -> tip of the sealed chains that this clone keeps, oldest first."""
+        return generations.of(self.repository.local(f"{OWN}/sealed/{self.kind}"), self._sealed)
+
     def bring_sealed(self, there: Mapping[int, str]) -> None:
         """Fetch the sealed chains among ``there`` and keep them. Raises ``GitError``."""
         names = {generations.nth(self._shared, n): generations.nth(self._sealed, n) for n in there if n < max(there)}
@@ -164,7 +168,7 @@ class Chain:
     def _rewritten(self, seen: str, tip: str) -> Stop:
         were = "were" if self.kind.endswith("s") else "was"
         what = f"{tip[:12]} does not follow from it" if tip else "it is gone from the remote"
-        message = f"{self.what} {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
+        message = f"TAMPERED: {self.what} {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
         hint = f"nothing is written any more; find out who did it, then restore it: git push --force origin {seen}:{self.ref}"
         if self.kind == "ledger":
             command = f"provisioning state repair -i {self.infra}"

@@ -55,6 +55,18 @@ def carry(chain: Chain, tip: str) -> None:
     raise GitError(f"the remote {chain.remote.url} does not take {chain.what}", "unreachable", "try again")
 
 
+def carry_all(chain: Chain, generation: int, tip: str) -> None:
+    """``tip`` of ``generation``, and the sealed chains before it that this clone keeps. Raises ``PartedError``, ``GitError``."""
+    chains = {number: seal for number, seal in chain.sealed().items() if number < generation}
+    for chain.generation, end in {**chains, generation: tip}.items():
+        carry(chain, end)
+
+
+def arrived(view: View, bound: Bound) -> bool:
+    """Whether a ledger lives at ``bound`` already."""
+    return view.meta is not None and (view.meta.remote, view.meta.home) == (bound.remote, bound.home)
+
+
 def moved(writer: Writer, view: View, bound: Bound, reason: str) -> str:
     """A commit after ``view``, not sent anywhere, by which the ledger lives at ``bound``. Whoever has the lock loses it first."""
     parent, lock = view.tip, view.lock

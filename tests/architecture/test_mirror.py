@@ -32,7 +32,6 @@ ELSEWHERE: Mapping[str, str] = {
     "gitops/cli/validate.py": "tests/scenarios/test_commands.py",
     "gitops/cli/why.py": "tests/scenarios/test_commands.py",
     "gitops/cli/workspace.py": "tests/scenarios/test_main_job.py",
-    "gitops/detours.py": "tests/scenarios/test_mirrors.py",
     "gitops/gate.py": "tests/scenarios/test_approvals.py",
     "gitops/inspect.py": "tests/scenarios/test_commands.py",
     "gitops/mending.py": "tests/scenarios/test_damaged_ledgers.py",
