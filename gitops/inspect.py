@@ -50,7 +50,9 @@ def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
 
 
 def explain_lock(lock: Lock) -> str:
-    """Who holds it and why, or ``free``."""
+    """Who holds it and why, or ``free``, or that the chain has ended."""
+    if str(lock.state) == "SEALED":
+        return clean(f"sealed: {lock.reason}")
     if not lock.holder_text():
         return "free"
     until = f", until {moment(lock.expires)}" if lock.expires else ""

@@ -15,9 +15,12 @@ from gitops.ledger.lock import FORMAT, State, freed
 from gitops.ledger.records import Entry
 from gitops.ledger.repair import Diagnosis, chained, diagnose, perform
 from gitops.ledger.shape import to_document
+from gitops.ledger.signing import Signing
 from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ports import Person, Pushed, RefUpdate
+from gitops.schema.workspace import Identity
+from gitops.signers import Signers
 from gitops.stops import Exit, Stop
 from planners.canonical import encode
 
@@ -204,6 +207,33 @@ def test_where_nothing_was_ever_a_ledger_only_a_person_can_begin_anew(world: Wor
 def test_the_ledger_of_another_workspace_is_not_gone_on_with(applied: World) -> None:
     stranger = applied.site("eve", workspace="w2")
     assert "nothing of this is a ledger of this infra and workspace" in look(stranger).told
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIann"
+PROD = Signers((Identity("ann", ("ann@example.org",), (), (KEY,)),), True, "an environment of class prod asks for a signature")
+
+
+def signing_site(world: World) -> Site:
+    clone = world.server.clone("identity-0")
+    return world.site("ann", clone=clone, signing=Signing(clone[0], "dev", lambda fresh: PROD))
+
+
+def test_where_signatures_are_due_a_move_without_one_is_junk(world: World) -> None:
+    ann = signing_site(world)
+    with ann.acquire():
+        pass
+    good = world.tip
+    world.site("eve").ledger.hold("nobody may work", 3600)
+    with pytest.raises(Stop, match="changed by somebody unknown"):
+        ann.ledger.view()
+    found = look(ann)
+    assert (found.good, found.choices) == (good, ())
+    assert any("is not signed" in line for line in found.told)
+    new = mend(ann, found)
+    assert ann.repository.commit(new).signed
+    other = signing_site(world)
+    assert other.ledger.view().lock.state is State.FREE
+    assert verify(other.repository, new, "dev", "w1").findings == ()
 
 
 # --- rewound, deleted, replaced --------------------------------------------------------------------------
