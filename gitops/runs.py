@@ -85,7 +85,7 @@ def perform(space: Workspace, planned: Planned, held: Held, run_id: str, stage: 
 
     assert planned.loaded is not None  # noqa: S101  # whoever runs a plan has read what it came from
     tools = space.tools(
-        planned.loaded, planned.ask.treeish, held.view().recorded(), journal=held, progress=stage.progress,
+        planned.loaded, planned.ask.treeish, planned.view.recorded(), journal=held, progress=stage.progress,
         run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit, **more,
     )  # fmt: skip
     outcome = run(planned.plan, tools, stage.options, stage.cancel)
