@@ -145,7 +145,8 @@ class Ledger:
         if meta is not None and meta.generation != self._chain.generation:
             wrong = [f"{tree.META}: generation {meta.generation}, where {self._chain.generation} belongs"]
         if wrong:
-            message = f"the ledger of '{self.infra}' was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
+            by = "was changed by something else than provisioning"
+            message = f"TAMPERED: the ledger of '{self.infra}' {by}: {tip[:12]} {wrong[0]}"
             hint = f"'provisioning state repair -i {self.infra}' says what happened and what can be done"
             raise Stop(Exit.FAILURE, message, hint)
         if self._signing is not None:

@@ -168,7 +168,8 @@ class WorkspaceChain:
         if wrong := faults_since(repository, tip, seen, LOOK):
             hint = "'provisioning audit verify' names every such change"
             hint += f"; what this clone saw before is restored by: git push --force origin {seen}:{self.ref}" if seen else ""
-            raise Stop(Exit.FAILURE, f"{what} was changed by something else than provisioning: {tip[:12]} {wrong[0]}", hint)
+            message = f"TAMPERED: {what} was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
+            raise Stop(Exit.FAILURE, message, hint)
         if bound != self._workspace:
             hint = "a copied state repository needs a chain of its own: delete the copied provisioning/* branches"
             raise Stop(Exit.DENIED, f"{what} belongs to workspace {bound}, and this is {self._workspace}", hint)

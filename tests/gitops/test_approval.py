@@ -218,7 +218,7 @@ def test_a_rewritten_chain_stops_reading_and_writing(office: Office) -> None:
         with pytest.raises(Stop) as stopped:
             act()
         assert stopped.value.code is Exit.FAILURE
-        assert stopped.value.message.startswith("the approvals of 'shop' were rewritten at the remote: this clone saw ")
+        assert stopped.value.message.startswith("TAMPERED: the approvals of 'shop' were rewritten at the remote: this clone saw ")
 
 
 def test_a_chain_that_is_gone_is_a_rewritten_one(office: Office) -> None:

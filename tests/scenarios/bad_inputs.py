@@ -184,7 +184,7 @@ CASES = (
         rewrite,
         ("plan",),
         1,
-        "error: the ledger of 'shop' was rewritten at the remote: this clone saw <id> and <id> does not follow from it; nothing is written any more; 'provisioning state repair -i shop' says what happened and what can be done",
+        "error: TAMPERED: the ledger of 'shop' was rewritten at the remote: this clone saw <id> and <id> does not follow from it; nothing is written any more; 'provisioning state repair -i shop' says what happened and what can be done",
     ),
     Case("state file edited by hand", lambda d: ledger(d, edit_state), ("audit", "verify"), 1, ""),
     Case(
