@@ -56,7 +56,7 @@ def verify(repository: Repository, tip: str, infra: str, workspace: str, known: 
         start = known.anchor.tip if known.anchor and not apart else ""
         commits = line(repository, tip, start)[::-1]
         findings = [*apart, *_bound(repository, commits[0] if commits else repository.commit(tip), infra, workspace)]
-        findings += named(_links(repository, commits), infra)
+        findings += named(_links(repository, commits), infra, known.anchor.seq if known.anchor and start else 0)
         signed = [*who_signed(repository, commits, known.signers)]
         findings += [finding(c.oid, Kind.FORGED, what) for c, what in forged(commits, signed, known.signers)]
         noted = tuple(_noted(repository, commits))

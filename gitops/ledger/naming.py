@@ -51,9 +51,10 @@ class Link:
         return self.lock.seq if self.lock else 0
 
 
-def named(links: Sequence[Link], infra: str) -> Iterator[str]:
-    """Every fault as a finding, oldest first, each commit's begun by what happened to the order of things."""
-    order = _Order(links)
+def named(links: Sequence[Link], infra: str, proved: int = 0) -> Iterator[str]:
+    """Every fault as a finding, oldest first, each commit's begun by what happened to the order of things. ``links`` follow
+    transition ``proved``, up to which everything is known to be there (0: they begin the chain, or it is not known)."""
+    order = _Order(links, proved)
     for n, link in enumerate(links):
         told = trailers_of(link.commit.message).get("Infra")
         if told not in (None, infra):
@@ -66,11 +67,12 @@ def named(links: Sequence[Link], infra: str) -> Iterator[str]:
 class _Order:
     """Where each commit stands among the numbers of all."""
 
-    def __init__(self, links: Sequence[Link]) -> None:
+    def __init__(self, links: Sequence[Link], proved: int) -> None:
         self._numbers = {link.seq for link in links}
         self._before: dict[int, Link] = {}
         begun = bool(links) and continued(links[0].commit) and links[0].lock is not None
-        self._last = links[0].seq - 1 if begun else 0
+        self._proved = proved
+        self._last = proved or (links[0].seq - 1 if begun else 0)
         """The highest number so far."""
         self._previous = self._last
         self._kind = Kind.EDITED
@@ -92,6 +94,8 @@ class _Order:
         if twin is not None and twin.lock is not None:
             again = twin.lock.nonce == link.lock.nonce
             return Kind.INSERTED, f"it {'repeats' if again else 'is a second'} transition {seq}, {twin.commit.oid[:12]}"
+        if seq <= self._proved:
+            return Kind.INSERTED, f"it is a second transition {seq}"
         if seq <= self._last:
             return Kind.REORDERED, f"transition {seq} stands after transition {self._last}"
         if gap := range(self._last + 1, seq):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,42 @@ def test_an_unsigned_ledger_is_vouched_for_once_keys_are_listed(applied: Any, ke
     applied.git("config", "--global", "--unset", "user.signingkey")
     applied.commit({"infra/live/main.yaml": production.replace("cpu_cores: 2", "cpu_cores: 3")})
     assert "ssh-keygen -t ed25519" in applied("apply", "-i", "live", "--yes", code=3).last
+
+
+def without_third(commits: list[str]) -> list[str]:
+    return [*commits[:2], *commits[3:]]
+
+
+def swapped(commits: list[str]) -> list[str]:
+    return [*commits[:2], commits[3], commits[2], *commits[4:]]
+
+
+def replayed(commits: list[str]) -> list[str]:
+    return [*commits, commits[2]]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (without_third, "removed: before it transition 3 is missing"),
+        (swapped, "reordered: transition 4 stands before transition 3"),
+        (replayed, "inserted: it repeats transition 3, "),
+    ],
+)
+def test_what_was_done_by_force_is_named_wherever_one_looks(
+    applied: Any, remote: Any, tmp_path: Path, change: Callable[[list[str]], list[str]], told: str
+) -> None:
+    """Real objects, each commit on the one before: Git finds nothing wrong with them."""
+    kept, parent = str(tmp_path / "anchor.json"), ""
+    applied("audit", "anchor", "--save", kept)
+    for commit in change(remote("rev-list", "--reverse", LEDGER).splitlines()):
+        lines = [line for line in remote("cat-file", "commit", commit).split("\n") if not line.startswith("parent ")]
+        (tmp_path / "object").write_text("\n".join([lines[0], *([f"parent {parent}"] if parent else []), *lines[1:]]) + "\n")
+        parent = remote("hash-object", "-t", "commit", "-w", str(tmp_path / "object"))
+    remote("update-ref", LEDGER, parent)
+    fresh = applied.another(tmp_path / "fresh")
+    assert "was changed by something else than provisioning" in fresh("plan", "-i", "shop", code=1).last
+    assert told in fresh("audit", "verify", "-i", "shop", code=1).out
+    for argv in (("audit", "verify", "--since-anchor", kept), ("audit", "verify", "-i", "shop")):
+        out = applied(*argv, code=1).out
+        assert any(f" {kind}: " in out for kind in (told.partition(":")[0], "rewritten"))

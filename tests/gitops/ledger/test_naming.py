@@ -63,6 +63,12 @@ def test_a_stretch_begins_where_it_begins() -> None:
     assert next(named(links, "dev")).endswith("removed: before it transition 5 is missing")
 
 
+def test_what_stands_before_an_anchor_cannot_come_after_it() -> None:
+    told = [text.partition(" ")[2] for text in named(chain("1 2 3 4 2! 6!")[4:], "dev", proved=4)]
+    assert told[0] == "inserted: it is a second transition 2"
+    assert "removed: before it transition 5 is missing" in told
+
+
 def test_a_file_that_is_gone_was_removed() -> None:
     link = chain("1 2")[1]
     found = list(named([chain("1")[0], Link(link.commit, link.lock, ["audit/x.json: removed, though it grows"])], "dev"))
