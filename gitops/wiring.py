@@ -59,6 +59,8 @@ class Workspace:
         self.repository = repository
         self.environ = environ
         self._ledgers: dict[str, Ledger] = {}
+        self.classes: dict[str, str] = {}
+        """Digest of inputs -> class of the environment, of what was evaluated here."""
         self.at_close: list[Callable[[], None]] = []
         """What is still going on beside the command, each to be waited for once git is ended."""
         self.say: Callable[[str], None] = lambda _: None
@@ -299,6 +301,7 @@ class Workspace:
             loaded = load(self.repository, treeish, infra, self.provider_specs)
         if isinstance(loaded, Problems):
             raise invalid(infra, loaded)
+        self.classes[loaded.inputs] = str(loaded.desired.environment.class_)
         return loaded
 
     def inputs(self, infra: str, treeish: str) -> str:
