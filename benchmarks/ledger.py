@@ -52,7 +52,9 @@ class Desk:
             begun = time.perf_counter()
             for old, oid in ((tip, new), (new, last)):
                 argv = ["push", "--quiet", "--atomic", f"--force-with-lease={BARE}:{old}", self.site.url, f"{oid}:{BARE}"]
-                subprocess.run(["git", "-C", self.repo, *argv], env=self.env, check=True, capture_output=True)
+                # in a session of its own as the product runs git: on a busy machine Linux shares time out by session
+                git = ["git", "-C", self.repo, *argv]
+                subprocess.run(git, env=self.env, check=True, capture_output=True, start_new_session=True)
             yield time.perf_counter() - begun
             tip = last
 
