@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import pytest
@@ -45,8 +46,8 @@ servers:
 """
 """From ``BEFORE`` to here: create, update, replace, delete, and a taskserv on what was created."""
 APPLY = ("apply", "--yes", "--allow-deletes", "2", "--lock-timeout", "2m")
-HASTY = "{lease_seconds: 6, grace_seconds: 0, flush_seconds: 1}"
-"""Timing with which a remote is given up after 2 s and a silent holder after 7.5 s."""
+HASTY = "{lease_seconds: 9, grace_seconds: 0, flush_seconds: 1}"
+"""Timing with which a remote is given up after 3 s and a silent holder after 11 s."""
 TOOL = {
     "extensions/taskservs/tool/manifest.yaml": "name: tool\nversion: 1.0.0\nscripts: {install: install}\n",
     "extensions/taskservs/tool/scripts/install": "#!/bin/sh\n",
@@ -269,9 +270,9 @@ class Estate:
         assert code is None or ran.code == code, f"{argv} ended with {ran.code}:\n{ran.out}\n{ran.err}"
         return ran
 
-    def by_hand(self, *argv: str) -> Ran:
+    def by_hand(self, *argv: str, **env: str) -> Ran:
         """The driver as a person runs it, in a process of its own with pipes."""
-        env = {**self.env, "PYTHONPATH": CODE}
+        env = {**self.env, "PYTHONPATH": CODE, **env}
         how: dict[str, Any] = {"cwd": self.one, "env": env, "capture_output": True, "text": True, "timeout": LIMIT}
         done = subprocess.run([sys.executable, str(DRIVER), *argv], check=False, **how)
         assert "Traceback" not in done.stderr, done.stderr
@@ -413,19 +414,30 @@ def ssh_shared(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, 
 
 
 @pytest.fixture(scope="session")
-def estate_at(driver: Driver, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Make:
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is one: a killed process loses nothing that it wrote, so no disk has to be waited for."""
+    if not os.access("/dev/shm", os.W_OK):  # noqa: S108  # nothing there has a name that anybody could guess
+        yield tmp_path_factory.mktemp("estates")
+        return
+    with TemporaryDirectory(dir="/dev/shm", prefix="faults-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def estate_at(driver: Driver, request: pytest.FixtureRequest, memory: Path) -> Make:
     """Makes an estate whose remote is reached over ``file``, ``ssh`` or ``https``."""
+    names = (memory / f"{number}" for number in count(1))
 
     def make(transport: str, ledger: str = "", base: Path | None = None) -> Estate:
-        folder = base or tmp_path_factory.mktemp(transport)
+        folder = base or next(names)
         site, url, environ = folder / "shop.git", str(folder / "shop.git"), dict[str, str]()
         if transport == "ssh":
             address, environ = request.getfixturevalue("ssh_shared")
             url = f"{address}{site}"
         elif transport == "https":
             server = request.getfixturevalue("https_server")
-            site = server.root / folder.name / "shop.git"
-            url, environ = f"{server.url}/{folder.name}/shop.git", server.client("writer")
+            (server.root / f"faults-{folder.name}").symlink_to(folder)
+            url, environ = f"{server.url}/faults-{folder.name}/shop.git", server.client("writer")
         made = Estate(driver, folder / "estate", url, bare(site), environ)
         made.make(ledger)
         return made

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +63,21 @@ def test_a_kill_at_any_boundary_of_the_recovery_does_neither(share: int, here: A
         if second.code == 0:
             break
     assert number > 20, "the recovery has fewer boundaries than it had"
+
+
+@pytest.mark.slow
+def test_one_kill_as_the_documentation_shows_it(here: Any, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/faults.md").read_text()
+    shown = [
+        line.split() for line in re.findall(r"^(?:FAULTS_TRACE=\S+ )?python tests/faults/driver.py (.+)$", page, re.MULTILINE)
+    ]
+    assert [words[0] for words in shown] == ["0", "40", "kill@create.after#1"]
+    for words in shown:
+        here.restore()
+        ran = here.by_hand(*words, FAULTS_TRACE=str(tmp_path / "boundaries"))
+        assert ran.code == (0 if words[0] == "0" else -signal.SIGKILL)
+        here.go_on()
+    assert "create.after#1 server/" in (tmp_path / "boundaries").read_text()
 
 
 def odd_ones(share: int) -> Iterator[int]:

@@ -36,7 +36,7 @@ def test_a_remote_that_stays_away_ends_the_run_which_is_resumed_when_it_is_back(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["push.before#3", "create.after#1", RESULTS])
+@pytest.mark.parametrize("where", ["create.after#1", RESULTS])
 def test_a_holder_on_another_machine_is_taken_over_when_its_lease_has_run_out(where: str, hasty: Any) -> None:
     hasty.start(hasty.APPLY, faults=f"kill@{where}", elsewhere=True).wait()
     hasty.driver.settle()
