@@ -44,6 +44,7 @@ ELSEWHERE: Mapping[str, str] = {
 """Module -> the tests that hold it, where a file of its own would say nothing."""
 ACROSS: Mapping[str, str] = {
     "tests/gitops/declare/test_bad_inputs.py": "the table of bad declarations, whichever module finds them",
+    "tests/gitops/ledger/test_attacks.py": "every way to tamper with a chain, whichever module finds it",
     "tests/executors/test_unknown_outcomes.py": "what runner, settler and effects do together when a provider is not heard",
 }
 """Test files that belong to a package as a whole."""
