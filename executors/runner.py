@@ -85,6 +85,7 @@ class _Runner:
         self._attempts = Attempts(tools.run)
         self._outcome: Outcome | None = None
         self._cancelled = False
+        self._quiet: set[str] = set()
         self._at = tools.clock.monotonic()
 
     # --- the loop ----------------------------------------------------------------------------------------
@@ -263,12 +264,16 @@ class _Runner:
         """Nobody knows whether it took place. That shows once its provider has been quiet for as long as its spec says."""
         wait = self._effects.quiet_at(phase) - self._tools.clock.monotonic()
         wait = max(wait, self._attempts.pause_before(phase.op, error) if isinstance(error, Retry) else 0.0)
-        self._tell_waiting(phase, wait)
+        told = f"{phase.step.address}: its outcome is unknown; {phase.step.provider} is asked in {wait:.0f} s"
+        self._tools.progress.note(told)
         self._loop.later(wait, partial(self._ask_after, phase, error))
 
-    def _tell_waiting(self, phase: Phase, seconds: float) -> None:
-        told = f"{phase.step.address}: its outcome is unknown; {phase.step.provider} is asked in {seconds:.0f} s"
-        self._tools.progress.note(told)
+    def _tell_quiet(self, provider: str, seconds: float) -> None:
+        """Once for each provider, however much was left open there."""
+        if provider not in self._quiet:
+            self._quiet.add(provider)
+            told = f"{provider} is asked in {seconds:.0f} s what became of what was under way: by then nothing can come late"
+            self._tools.progress.note(told)
 
     def _ask_after(self, phase: Phase, error: Exception) -> None:
         told = partial(self._told, phase, error, self._tools.clock.monotonic() >= self._effects.quiet_at(phase))
@@ -310,7 +315,7 @@ class _Runner:
         elif result is None:
             self._attempts.forget(f"ask {phase.op}")
             wait = self._effects.quiet_at(phase) - self._tools.clock.monotonic()
-            self._tell_waiting(phase, wait)
+            self._tell_quiet(phase.step.provider, wait)
             self._loop.later(wait, partial(self._settle, phase))
         else:
             self._taken_up(phase, result)

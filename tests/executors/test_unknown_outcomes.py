@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from executors.clocks import FakeClock
+from executors.effects import RATE
 from executors.fakes import FixedExtensions, FixedSecrets, MemoryJournal, SilentProgress
 from executors.ports import NeedsHuman, Outcome, Owner, Request, RunOptions, Tools
 from executors.runner import run
@@ -35,6 +36,16 @@ class KilledError(BaseException):
     """The process is gone: nobody may catch this."""
 
 
+class Notes(SilentProgress):
+    """What people are told by the way."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.told.append(message)
+
+
 class Shop:
     """One infra on a cloud, its ledger, and whoever applies plans to it one after the other."""
 
@@ -43,6 +54,7 @@ class Shop:
         self.cloud = SimulatedCloud(kind, self.clock, key_seconds=key_seconds)
         self.journal = MemoryJournal()
         self.cancel = threading.Event()
+        self.notes = Notes()
         self.moments, self.kill_at = 0, -1
 
     def moment(self, *_: object) -> None:
@@ -55,7 +67,7 @@ class Shop:
         self.journal.before = self.journal.after = self.moment
         tools = Tools(
             OWNER, {"simulated": self.cloud.connect(boundary=self.moment)}, FixedExtensions(FILES), FixedSecrets(), self.clock,
-            self.journal, SilentProgress(), recorded=dict(self.journal.state), run=name, plan="plan",
+            self.journal, self.notes, recorded=dict(self.journal.state), run=name, plan="plan",
             open_intents=tuple(self.journal.open.values()), finished=frozenset(self.journal.finished),
         )  # fmt: skip
         plan = Plan("shop", Environment("dev"), steps, id="plan")
@@ -316,6 +328,15 @@ def test_a_provider_that_tells_by_tags_alone_is_left_quiet_first() -> None:
     assert made >= shop.cloud.spec.late_seconds
     assert shop.journal.renewals >= made - RunOptions().call_seconds, "the lease is kept meanwhile"
     assert lost < made + 10.0, "and no longer than that"
+
+
+def test_whoever_waits_is_told_once_for_what_and_how_long() -> None:
+    shop = Shop("tag").killed(2, server("a"), server("b"))
+    assert len(shop.journal.open) == 2
+    assert shop.apply(server("a"), server("b")).status == "succeeded"
+    seconds = round(shop.cloud.spec.late_seconds * RATE)
+    told = f"simulated is asked in {seconds} s what became of what was under way: by then nothing can come late"
+    assert shop.notes.told == [told]
 
 
 def test_asked_to_stop_while_it_waits_it_leaves_the_intent_to_whoever_comes_next() -> None:
