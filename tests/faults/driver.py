@@ -3,8 +3,9 @@
     python tests/faults/driver.py FAULT[,FAULT]... COMMAND...      for example: kill@17 apply --yes
 
 Each call that leaves the process (remote, clone, provider, machine) has two boundaries, before and after, counted from 1. A
-fault is ``ACTION@WHERE``; ``WHERE`` is a number, or the K-th of a kind, such as ``push.before#3``; a bare number kills there,
-and ``0`` only counts. ``FAULTS_TRACE`` names a file that gets one line per boundary.
+fault is ``ACTION@WHERE``; ``WHERE`` is a number, the K-th of a kind, such as ``push.before#3``, or the first of one kind after
+another, such as ``push.before~create.after``; a bare number kills there, and ``0`` only counts. ``FAULTS_TRACE`` names a file
+that gets one line per boundary.
 
     kill          SIGKILL to this process
     hold=PATH     make PATH.reached and go on when PATH.go is there
@@ -90,7 +91,8 @@ class Rim:
             number, nth = str(self._passed["all"]), f"{name}#{self._passed[name]}"
             if self._trace >= 0:
                 os.write(self._trace, f"{number} {nth} {about}\n".encode())
-            faults = [self._faults[place] for place in (number, nth) if place in self._faults]
+            after = [place for place in self._faults if place.startswith(f"{name}~") and self._passed[place.partition("~")[2]]]
+            faults = [self._faults.pop(place) for place in (number, nth, *after) if place in self._faults]
         for fault in faults:
             self._act(fault)
 

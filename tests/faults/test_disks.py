@@ -27,7 +27,7 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["write.before#4", "push.before#3", "create.before#1"])
+@pytest.mark.parametrize("where", ["write.before~create.after", "push.before#2", "create.before#1"])
 @pytest.mark.parametrize("small_disk", PLACES, indirect=True)
 def test_a_disk_that_is_full_for_a_while(where: str, small_disk: Path, tmp_path: Path, estate_at: Any, timing: str) -> None:
     estate = estate_at("file", ledger=timing, base=tmp_path)
@@ -54,7 +54,9 @@ def fill(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["write.before#2", "set_ref.before#2", "create.before#1", "put.before#1", "write.before#5"])
+@pytest.mark.parametrize(
+    "where", ["write.before#2", "set_ref.before#2", "create.before#1", "put.before#1", "write.before~create.after"]
+)
 def test_whatever_cannot_be_written_is_not_lost(where: str, here: Any) -> None:
     # git is killed by SIGXFSZ here, in the middle of what it writes, and we get an error: all files are full at once
     ended = here.by_hand(f"full@{where}", *here.APPLY)

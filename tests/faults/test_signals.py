@@ -15,7 +15,7 @@ def stopping(gate: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["create.before#1", "delete.before#1", "push.before#4"])
+@pytest.mark.parametrize("where", ["create.before#1", "delete.before#1", "push.before~create.after"])
 def test_a_polite_stop_finishes_and_records_what_runs(where: str, here: Any) -> None:
     gate = here.held(where)
     stopping(gate)
