@@ -182,7 +182,7 @@ def resume(space: Workspace, held: Held, run_id: str, stage: Stage) -> Outcome:
     """Continue the same plan where it stopped: settle what is unknown, skip what is done, do the rest, close the run."""
     from gitops.runs import close_run, perform, planned_of_run
 
-    view = held.view()
+    view, held.run = held.view(), run_id
     planned = planned_of_run(space, view, run_id)
     outcome = perform(space, planned, held, run_id, stage, finished=view.finished_ops(run_id), open_intents=view.open_intents)
     close_run(space, planned, held, run_id, outcome, settled=stage.options.settle_only)

@@ -64,6 +64,8 @@ class Held:
         self._open = dict(self._view.intent_runs)
         self._waiting = Changes()
         self._runs: dict[str, RunRecord] = {}
+        self.run = lock.run
+        """The run whose effects are written: the lock's own, or one that is being settled under it."""
         self._commit = ""
         self._lost = ""
         self._written = 0
@@ -81,8 +83,8 @@ class Held:
             for intent in intents:
                 if intent.token != self.token:
                     raise Broken(f"the intent for {intent.address} carries token {intent.token}, the lock {self.token}")
-                changes.edits[tree.intent_path(intent.op)] = tree.intent_bytes(intent, self._lock.run)
-                still_open[intent.op] = self._lock.run
+                changes.edits[tree.intent_path(intent.op)] = tree.intent_bytes(intent, self.run)
+                still_open[intent.op] = self.run
             self._write("record", changes, still_open, f"{len(results)} results, {len(intents)} intents")
 
     def may_start(self, seconds: float) -> bool:
@@ -125,7 +127,7 @@ class Held:
         """A run begins; its plan is kept so that any machine can finish it."""
         with self._mutex:
             self._require()
-            self._commit = run.source_commit
+            self.run, self._commit = run.id, run.source_commit
             begun = replace(run, first=self._next_entry())
             if run.plan and not self._view.has_plan(run.plan):
                 self._waiting.edits[tree.plan_path(run.plan)] = encode(run.document)
@@ -197,7 +199,7 @@ class Held:
             changes.edits |= {tree.state_path(name): None for name in names}
         if result.recorded is not None and not result.gone:
             changes.edits[tree.state_path(result.address)] = encode(tree.resource_document(result.recorded))
-        run, plan = run or self._lock.run, ""
+        run, plan = run or self.run, ""
         if run != self._lock.run:
             plan = next((r.plan for r in self._view.runs() if r.id == run), "")
         said = Entry(

@@ -8,8 +8,9 @@ from random import Random
 
 from machines import CALM, Faults, Machine, Process, World
 from network import Clone
-from office import INFRA, LEDGER, Declared, Habits, Office, apply_head, green
+from office import INFRA, LEDGER, Declared, Habits, Office, apply_head, green, refreshed
 
+from executors.simulated import LAG, LATE
 from gitops.ports import GitError
 from gitops.stops import Stop
 
@@ -41,6 +42,10 @@ class History:
     """How each run of the program ended."""
     converged: str = ""
     """How the last one, alone and in calm, ended."""
+    strays: tuple[str, ...] = ()
+    """What a plan that looks at everything says of things that nobody recorded."""
+    drifted: tuple[str, ...] = ()
+    """What that plan would change."""
     moments: int = 0
     """Between how many pairs of effects a process of interest could be killed."""
 
@@ -214,16 +219,22 @@ def recover(history: History, workers: list[Worker]) -> None:
 
 
 def _pass_by(history: History) -> None:
-    """Somebody takes the lock once more and does nothing: those who died in the queue delay them, and no more than that."""
+    """When everything has landed, somebody takes the lock once more and does nothing, which those who died in the queue delay and
+    no more; then a plan looks at everything there is."""
     office = history.office
     machine, clone = office.machine()
     process = machine.process("passer-by")
     ended: list[bool] = []
 
     def work() -> None:
+        process.wait(LATE + LAG)
+        space = office.space(process, clone)
         if LEDGER in office.server.refs:
-            with office.space(process, clone).ledger(INFRA).acquire("write", "", "", "pass by", 600.0, office.world.tell):
+            with space.ledger(INFRA).acquire("write", "", "", "pass by", 600.0, office.world.tell):
                 pass
+        planned = refreshed(space)
+        history.strays = tuple(n.message for n in planned.plan.notices if n.code == "stray")
+        history.drifted = tuple(step.address for step in planned.plan.steps)
         ended.append(True)
 
     office.world.scheduler.spawn(process, work)

@@ -16,13 +16,13 @@ from unittest import mock
 from cloud import Cloud
 from machines import Machine, Process, ProcessClock, World
 from network import Clone, ClonedBy, SimulatedRemote
-from scheduler import GreenLock, GreenPool, GreenQueue
+from scheduler import GreenExecutor, GreenLock, GreenPool, GreenQueue
 
 from executors.fakes import SilentProgress
 from executors.ports import Provider, Tools
 from gitops import sources
 from gitops.declare.load import Loaded, load, load_workspace
-from gitops.flow import Ask, Consent, Stage
+from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.git.memory import MemoryRemote, MemoryServer
 from gitops.git.remote import normalised
 from gitops.ledger.holder import Actor
@@ -201,6 +201,7 @@ def green() -> Iterator[None]:
     with (
         mock.patch("executors.runner.Threads", GreenPool),
         mock.patch("executors.loop.SimpleQueue", GreenQueue),
+        mock.patch("executors.observe.ThreadPoolExecutor", GreenExecutor),
         mock.patch("executors.settling.Lock", GreenLock),
         mock.patch("gitops.ledger.held.RLock", GreenLock),
     ):
@@ -216,6 +217,12 @@ class Habits:
     compensate: bool = False
     resumes: bool = True
     lock_timeout: float = 300.0
+
+
+def refreshed(space: Space) -> Planned:
+    """A plan that looks at everything: ``plan --refresh``."""
+    head = sources.protected_head(space)
+    return make_plan(space, Ask(INFRA, head, head, refresh=True))
 
 
 def apply_head(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
@@ -238,4 +245,4 @@ def apply_head(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
     return outcome.status
 
 
-__all__ = ["ADA", "INFRA", "LEDGER", "GitError", "Habits", "Office", "Space", "Stop", "apply_head", "green"]
+__all__ = ["ADA", "INFRA", "LEDGER", "GitError", "Habits", "Office", "Space", "Stop", "apply_head", "green", "refreshed"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from itertools import count
 from queue import Empty
@@ -212,3 +212,19 @@ class GreenPool:
 
     def close(self) -> None:
         """Nothing to let go."""
+
+
+class GreenExecutor:
+    """For ``concurrent.futures.ThreadPoolExecutor``: one after the other, as all of them only read."""
+
+    def __init__(self, workers: int) -> None:
+        del workers
+
+    def __enter__(self) -> GreenExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
+        """In order."""
+        return [work(item) for item in items]

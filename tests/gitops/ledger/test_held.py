@@ -46,6 +46,21 @@ def test_intents_are_open_until_their_result(world: World, site: Site, intent: A
     sound(world, site)
 
 
+def test_what_is_begun_while_another_run_is_settled_belongs_to_that_run(
+    world: World, site: Site, intent: Any, done: Any, run: Any
+) -> None:
+    with site.acquire("r1") as held:
+        held.begin_run(run())
+        held.view()
+    with world.site("bob").acquire("") as held:
+        held.run = "r1"
+        held.record([], [intent(held, "op1")])
+        assert site.ledger.view().intent_runs == {"op1": "r1"}
+        held.record([done("op1")], [])
+    assert site.ledger.view().finished_ops("r1") == {"op1"}
+    sound(world, site)
+
+
 def test_one_commit_carries_results_and_the_next_intents(world: World, site: Site, intent: Any, done: Any) -> None:
     with site.acquire() as held:
         held.record([], [intent(held, "op1", "server/a")])
