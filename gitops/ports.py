@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -93,6 +93,10 @@ class Objects(Protocol):
     def entries(self, treeish: str, path: str = "", recursive: bool = False) -> Mapping[str, Entry]:
         """One folder's entries by name, or with ``recursive`` every blob, link and submodule below by path relative to
         ``path``; sorted. Empty when ``path`` is not there. Raises ``GitError(missing)`` when ``treeish`` is not."""
+
+    def differences(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Mapping[str, tuple[Entry | None, Entry | None]]]:
+        """For each pair of trees ("" : an empty one) all files, links and submodules that differ: path -> (old, new), ``None``
+        where there is none. Trees are not kept: this is for long histories. Raises ``GitError``."""
 
     def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
         """Blob sizes in bytes, without reading them."""

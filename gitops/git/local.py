@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from gitops.git import demand
 from gitops.git.command import CONFIG, Done, Git, failure, unlocked, value_of
-from gitops.git.objects import Edits, in_order, is_oid, parse_commit, parse_tree, parts_of, written
+from gitops.git.objects import Edits, Pair, compared, in_order, is_oid, parse_commit, parse_diffs, parse_tree, parts_of, written
 from gitops.git.reader import Found, Reader
 from gitops.ports import ZERO, Commit, Entry, GitError, Person, Signature
 
@@ -19,6 +19,8 @@ PACKS = 20
 """Packs that may lie about before they are joined: every write makes one, and each is looked through on every read."""
 READ_AHEAD = 32
 """Commits of a history read one by one before the rest is read in bulk, which costs a process."""
+PAIRS = 200
+"""Pairs of trees compared by one process."""
 GOOD = r'(?m)^Good "git" signature for (.+) with \S+ key (\S+)$'
 
 
@@ -181,6 +183,18 @@ class GitRepository:
             if found is None:
                 raise missing("tree", oid)
             self._trees[oid] = parse_tree(found.content)
+
+    def differences(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Mapping[str, Pair]]:
+        """For each pair of trees all that differs, by one process for many."""
+        for start in range(0, len(pairs), PAIRS):
+            some = pairs[start : start + PAIRS]
+            done = self.git.run(
+                "diff-tree", "--stdin", "-r", "-z", "--no-renames", "--ignore-submodules=none", stdin=compared(some)
+            )
+            found = [*parse_diffs(done.out)]
+            if done.code != 0 or done.err or len(found) != len(some):  # what is not there it passes over, whole or in part
+                raise GitError("a tree is not in this clone", "missing", "fetch it, or deepen a shallow clone")
+            yield from found
 
     def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
         """Blob sizes, without their contents."""

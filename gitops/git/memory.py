@@ -10,12 +10,12 @@ in the window between a client's look at the refs and the server's answer: what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from threading import RLock
 
-from gitops.git.objects import Edits, Trees, object_id, pack_commit, parse_commit, parse_tree, parts_of
+from gitops.git.objects import Edits, Pair, Trees, differing, object_id, pack_commit, parse_commit, parse_tree, parts_of
 from gitops.ports import ZERO, Commit, Entry, GitError, Person, Pushed, RefUpdate, Signature, check_updates
 
 Store = dict[str, tuple[str, bytes]]
@@ -87,6 +87,10 @@ class MemoryRepository:
     def sizes(self, oids: Iterable[str]) -> Mapping[str, int]:
         """Blob sizes."""
         return {oid: len(content) for oid, content in self.blobs(oids).items()}
+
+    def differences(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Mapping[str, Pair]]:
+        """For each pair of trees all that differs."""
+        return (dict(differing(self._tree, old, new)) for old, new in pairs)
 
     def blobs(self, oids: Iterable[str]) -> Mapping[str, bytes]:
         """Contents by id."""

@@ -15,6 +15,11 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 NAMELESS = Person("provisioning", "provisioning@localhost")
 
 
+Pair = tuple[Entry | None, Entry | None]
+"""An old entry of a tree and the new one at the same path."""
+FOLDER = "040000"
+
+
 def is_oid(text: str) -> bool:
     """Whether ``text`` is a full object id."""
     return len(text) == 40 and all(c in "0123456789abcdef" for c in text)
@@ -103,6 +108,56 @@ def parts_of(path: str) -> Parts:
     if "\0" in path or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
         raise GitError(f"{path!r} cannot be a path in a commit")
     return parts
+
+
+def differing(read: Callable[[str], Mapping[str, Entry]], old: str, new: str, folder: str = "") -> Iterator[tuple[str, Pair]]:
+    """(path, entries on both sides) of all that differs between two trees ("" : an empty one), equal subtrees passed over by
+    their ids. ``read`` gives a tree's entries."""
+    left, right = (read(oid) if oid else {} for oid in (old, new))
+    for name in sorted({*left, *right}):
+        a, b = left.get(name), right.get(name)
+        if a == b:
+            continue
+        below = [e.oid if e and e.mode == FOLDER else "" for e in (a, b)]
+        if any(below):
+            yield from differing(read, below[0], below[1], f"{folder}{name}/")
+        here = [None if e and e.mode == FOLDER else e for e in (a, b)]
+        if any(here):
+            yield f"{folder}{name}", (here[0], here[1])
+
+
+def compared(pairs: Sequence[tuple[str, str]]) -> bytes:
+    """What ``git diff-tree --stdin`` is asked about pairs of trees ("" : an empty one). Raises ``GitError`` for what is no id."""
+    oids = [(old or EMPTY_TREE, new or EMPTY_TREE) for old, new in pairs]
+    if wrong := next((oid for pair in oids for oid in pair if not is_oid(oid)), ""):
+        raise GitError(f"'{wrong}' is not the full id of an object", "missing")
+    return "".join(f"{old} {new}\n" for old, new in oids).encode()
+
+
+def parse_diffs(raw: bytes) -> Iterator[dict[str, Pair]]:
+    """What ``git diff-tree --stdin -r -z`` prints, one map for each line that went in."""
+    found: dict[str, Pair] | None = None
+    at = 0
+    while at < len(raw):
+        if raw[at : at + 1] != b":":
+            if found is not None:
+                yield found
+            found, at = {}, raw.index(b"\n", at) + 1
+            continue
+        end = raw.index(b"\0", at)
+        stop = raw.index(b"\0", end + 1)
+        path = raw[end + 1 : stop].decode(errors="surrogateescape")
+        modes_and_ids = raw[at + 1 : end].decode().split()
+        name = path.rpartition("/")[2]
+        sides = [
+            None if mode == "000000" else Entry(name, mode, oid)
+            for mode, oid in zip(modes_and_ids[:2], modes_and_ids[2:4], strict=True)
+        ]
+        if found is not None:
+            found[path] = (sides[0], sides[1])
+        at = stop + 1
+    if found is not None:
+        yield found
 
 
 class Trees:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from gitops.ledger import tree
 from gitops.ledger.line import anew, cited, continued, here, line
@@ -18,7 +18,11 @@ from gitops.ports import Entry as TreeEntry
 from planners.canonical import encode
 from planners.problems import Problem, Where
 
-FILE, FOLDER = "100644", "040000"
+FILE = "100644"
+AT_ONCE = 32
+"""Transitions whose changes are read together: with the longest outputs some 100 MB."""
+Pair: TypeAlias = tuple[TreeEntry | None, TreeEntry | None]
+"""A file as it was and as it is."""
 ACTS = frozenset({"import", "forget", "move"})
 """A person's acts on the record, which have no intent."""
 UNDENIABLE = frozenset({"repair", "seal", "continue"})
@@ -54,34 +58,49 @@ class Step:
     open: bool
 
 
-def step_of(repository: Repository, commit: Commit, before: Lock | None) -> Step | Problem:
-    """``commit`` and all it changed; a problem when it has no readable lock. Raises ``GitError`` for missing objects."""
+def step_of(repository: Repository, commit: Commit, before: Lock | None, changed: Mapping[str, Changed]) -> Step | Problem:
+    """``commit`` and all it ``changed``; a problem when it has no readable lock. Raises ``GitError`` for missing objects."""
     root = repository.entries(commit.tree)
     found = root.get(tree.LOCK)
     if found is None:
         return Problem(Where(tree.LOCK), "damaged-ledger", f"{tree.LOCK}: missing")
-    lock = tree.lock_of(repository.blobs([found.oid])[found.oid])
+    written = changed[tree.LOCK].new if tree.LOCK in changed else None
+    lock = tree.lock_of(repository.blobs([found.oid])[found.oid] if written is None else written)
     if isinstance(lock, Problem):
         return lock
     if lock.move == "repair" and before is not None:
         before = reckoned(repository, before, commit.parents)
-    return Step(commit, before, lock, changes(repository, commit), "intents" in root)
+    return Step(commit, before, lock, changed, "intents" in root)
 
 
-def changes(repository: Repository, commit: Commit) -> Mapping[str, Changed]:
-    """Everything that ``commit`` changed against the one it continues, by path; what a sealed chain keeps is no change."""
-    former = continued(commit)
-    known = bool(former) and here(repository, former)
-    pairs = dict(differences(repository, repository.commit(former).tree if known else "", commit.tree))
-    if anew(commit):
-        seen = ("audit", tree.part(tree.LOCK)) if not known else ()
-        pairs = {
-            path: pair
-            for path, pair in pairs.items()
-            if (not seen or tree.part(path) in seen) and (pair[1] is not None or tree.part(path) not in LEFT_BEHIND)
-        }
-    oids = {e.oid for pair in pairs.values() for e in pair if e is not None and e.mode == FILE}
-    contents = repository.blobs(sorted(oids))
+def changes(repository: Repository, commits: Sequence[Commit]) -> Iterator[Mapping[str, Changed]]:
+    """Everything that each of ``commits`` changed against the one it continues, by path; what a sealed chain keeps is no change.
+    Read in bulk: one by one, each waits for the answer before."""
+    for start in range(0, len(commits), AT_ONCE):
+        some = commits[start : start + AT_ONCE]
+        formers = [former if (former := continued(commit)) and here(repository, former) else "" for commit in some]
+        trees = [(repository.commit(f).tree if f else "", commit.tree) for f, commit in zip(formers, some, strict=True)]
+        found = zip(some, formers, repository.differences(trees), strict=True)
+        pairs = [_counted(commit, bool(former), pair) for commit, former, pair in found]
+        oids = {e.oid for pair in pairs for both in pair.values() for e in both if e is not None and e.mode == FILE}
+        contents = repository.blobs(sorted(oids))
+        yield from (_changed(pair, contents) for pair in pairs)
+
+
+def _counted(commit: Commit, known: bool, pairs: Mapping[str, Pair]) -> Mapping[str, Pair]:
+    """Of all that differs what ``commit`` answers for. ``known``: the one it continues is here."""
+    if not anew(commit):
+        return pairs
+    seen = ("audit", tree.part(tree.LOCK)) if not known else ()
+    return {
+        path: pair
+        for path, pair in pairs.items()
+        if (not seen or tree.part(path) in seen) and (pair[1] is not None or tree.part(path) not in LEFT_BEHIND)
+    }
+
+
+def _changed(pairs: Mapping[str, Pair], contents: Mapping[str, bytes]) -> Mapping[str, Changed]:
+    """The files of ``pairs`` with their contents."""
 
     def content(entry: TreeEntry | None) -> bytes | None:
         return contents.get(entry.oid, b"") if entry else None
@@ -90,24 +109,6 @@ def changes(repository: Repository, commit: Commit) -> Mapping[str, Changed]:
         path: Changed(content(old), content(new), all(e is None or e.mode == FILE for e in (old, new)))
         for path, (old, new) in pairs.items()
     }
-
-
-def differences(
-    repository: Repository, old: str, new: str, folder: str = ""
-) -> Iterator[tuple[str, tuple[TreeEntry | None, TreeEntry | None]]]:
-    """(path, entries on both sides) of all that differs between two trees; equal subtrees are passed over by their ids."""
-    left = repository.entries(old) if old else {}
-    right = repository.entries(new) if new else {}
-    for name in sorted({*left, *right}):
-        a, b = left.get(name), right.get(name)
-        if a == b:
-            continue
-        below = [e.oid if e and e.mode == FOLDER else "" for e in (a, b)]
-        if any(below):
-            yield from differences(repository, below[0], below[1], f"{folder}{name}/")
-        here = [None if e and e.mode == FOLDER else e for e in (a, b)]
-        if any(here):
-            yield f"{folder}{name}", (here[0], here[1])
 
 
 # --- the rules -------------------------------------------------------------------------------------------
@@ -267,8 +268,8 @@ def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> lis
 def walk(repository: Repository, commits: list[Commit]) -> Iterator[tuple[Commit, str]]:
     """(commit, what is wrong with it) for a stretch of the chain, oldest first."""
     before = _before(repository, commits[0]) if commits else None
-    for commit in commits:
-        step = step_of(repository, commit, before)
+    for commit, changed in zip(commits, changes(repository, commits), strict=True):
+        step = step_of(repository, commit, before, changed)
         if isinstance(step, Problem):
             yield commit, step.message
             before = replace(before, seq=before.seq + 1) if before else None

@@ -46,7 +46,7 @@ def walk(repository: Repository, commits: Sequence[Commit]) -> Iterator[tuple[Co
             yield commit, f"{HEAD}: {error}"
             before = replace(before, seq=before.seq + 1) if before else None
             continue
-        for fault in faults(commit, before, after, changes(repository, commit)):
+        for fault in faults(commit, before, after, next(changes(repository, [commit]))):
             yield commit, fault
         before = after
 

@@ -298,6 +298,31 @@ class TestObjects:
         found = repository.commit(repository.write("", {"a": b"1"}, "m", sly))
         assert found.parents == () and found.author.time == 7
 
+    def test_differences_name_every_file_on_both_sides(self, repository: Any) -> None:
+        one = repository.write("", {"a": b"1", "d/e/f": b"2", "d/x": b"3", "g": b"4", "ü\n\t": b"5"}, "m", ANN)
+        edits = {"a": b"new", "d/e": None, "g": None, "g/h": b"6", "ü\n\t": b"7", "empty": b""}
+        two = repository.write(one, edits, "m", ANN)
+        old, new = (repository.commit(oid).tree for oid in (one, two))
+        forth, none, back, first, gone = repository.differences([(old, new), (new, new), (new, old), ("", old), (old, "")])
+        before, after = (repository.entries(oid, "", recursive=True) for oid in (one, two))
+
+        def ids(side: Any) -> dict[str, str]:
+            return {path: entry.oid for path, entry in side.items() if entry is not None}
+
+        paths = {"a", "d/e/f", "g", "g/h", "ü\n\t", "empty"}
+        assert set(forth) == set(back) == paths
+        assert ids({p: pair[0] for p, pair in forth.items()}) == {p: e.oid for p, e in before.items() if p in paths}
+        assert ids({p: pair[1] for p, pair in forth.items()}) == {p: e.oid for p, e in after.items() if p in paths}
+        assert forth == {p: (new, old) for p, (old, new) in back.items()}
+        assert (none, {pair[0] for pair in first.values()}, {pair[1] for pair in gone.values()}) == ({}, {None}, {None})
+        assert ids({p: pair[1] for p, pair in first.items()}) == ids(before)
+        assert [*repository.differences([])] == []
+
+    def test_differences_from_a_tree_that_is_not_there_are_none_at_all(self, repository: Any) -> None:
+        tree = repository.commit(commit(repository, a="1")).tree
+        with pytest.raises(GitError):
+            [*repository.differences([(tree, tree), ("1" * 40, tree)])]
+
     def test_an_unsigned_commit_verifies_for_nobody(self, repository: Any) -> None:
         assert not repository.verify(commit(repository, a="1"), ["ann@example.org ssh-ed25519 AAAA"]).good
 

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from gitops.git.objects import (
     EMPTY_TREE,
     Trees,
+    compared,
     in_order,
     is_oid,
     object_id,
     pack_commit,
     pack_tree,
     parse_commit,
+    parse_diffs,
     parse_person,
     parse_tree,
     parts_of,
@@ -117,3 +119,20 @@ def test_editing_step_by_step_and_at_once_gives_the_same_tree(first: dict[str, b
     everything = store.files(grown)
     assert {path: everything[path] for path in second if path in everything} == {p: second[p] for p in second if p in everything}
     assert store.edited(grown, dict.fromkeys(everything)) == EMPTY_TREE
+
+
+def test_what_diff_tree_prints_is_read_pair_by_pair() -> None:
+    """A name may hold anything, even what looks like the beginning of the next pair."""
+    head = f"{A} {B}\n".encode()
+    changed = f":100644 100644 {A} {B} M\0d/x\n{A} {B}\n\0".encode()
+    added = f":000000 120000 {'0' * 40} {B} A\0y\0".encode()
+    name = f"x\n{A} {B}\n"
+    second = {f"d/{name}": (Entry(name, "100644", A), Entry(name, "100644", B)), "y": (None, Entry("y", "120000", B))}
+    assert list(parse_diffs(head + head + changed + added + head)) == [{}, second, {}]
+    assert list(parse_diffs(b"")) == []
+
+
+def test_only_ids_are_compared() -> None:
+    assert compared([("", A)]) == f"{EMPTY_TREE} {A}\n".encode()
+    with pytest.raises(GitError, match="not the full id"):
+        compared([(A, "--no-index")])
