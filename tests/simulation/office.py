@@ -234,7 +234,7 @@ def apply_head(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
     consent = Consent(allow_deletes=100, destroy=True, lock_timeout=habits.lock_timeout)
     planned = make_plan(space, ask)
     interrupted = planned.view.interrupted_runs()
-    if interrupted and habits.resumes:
+    if interrupted and habits.resumes and interrupted[-1].id == planned.view.runs()[0].id:
         return f"resumed: {resume_run(space, INFRA, interrupted[-1].id, consent, stage).status}"
     if unfinished(space, planned):
         close_interrupted(space, INFRA, consent, stage)
