@@ -46,6 +46,7 @@ def main() -> int:
                     found = race.round()
                     winners[len(found.winners)] += 1
                     losers += found.losers
+                    wrong += [f"{transport}, round {number}: {told}" for told in found.trouble]
                     if (number + 1) % 20 == 0:
                         print(f"{transport}: {number + 1} rounds", file=sys.stderr, flush=True)
                     if found.held_by != found.winners:

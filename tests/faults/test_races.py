@@ -24,6 +24,7 @@ def test_of_fifty_exactly_one_has_the_lock(transport: str, request: pytest.Fixtu
         race = Race(parties, CONTENDERS)
         for number in range(ROUNDS):
             found = race.round()
+            assert found.trouble == []
             assert (len(found.winners), found.losers) == (1, {Exit.LOCKED: CONTENDERS - 1}), f"round {number}"
             assert found.held_by == found.winners
         assert race.faults() == []

@@ -21,6 +21,8 @@ class Round:
     winners: list[str] = field(default_factory=list)
     held_by: list[str] = field(default_factory=list)
     losers: Counter[Exit] = field(default_factory=Counter)
+    trouble: list[str] = field(default_factory=list)
+    """What anybody was told but that it is locked."""
 
 
 class Race:
@@ -54,6 +56,7 @@ class Race:
                 found.held_by.append(holder.name if holder else "")
         except Stop as stop:
             found.losers[stop.code] += 1
+            found.trouble += [] if stop.code is Exit.LOCKED else [f"{party.name}: {stop.message}"]
             settled.one_more()
 
     def faults(self) -> Sequence[str]:
