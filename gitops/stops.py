@@ -37,7 +37,7 @@ MEANING = {
     Exit.DENIED: "permission denied",
     Exit.NOT_FOUND: "not found",
     Exit.CHANGES: "changes pending (only with --detailed-exitcode)",
-    Exit.LOCKED: "the lock is held",
+    Exit.LOCKED: "the lock is held, or the infra is frozen",
     Exit.NEEDS_APPROVAL: "approval needed",
     Exit.STALE: "the plan is stale",
     Exit.INTERRUPTED: "interrupted",
