@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -219,7 +220,8 @@ class Sshd:
     def stop(self) -> None:
         """End the daemon."""
         if "shared" in self.__dict__:
-            self._master(self.shared, "-O", "exit")
+            with suppress(subprocess.CalledProcessError):  # it may have ended by itself
+                self._master(self.shared, "-O", "exit")
         if self.process is not None:
             self.process.terminate()
             self.process.wait(timeout=10)
