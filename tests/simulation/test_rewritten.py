@@ -68,7 +68,7 @@ def test_a_rewritten_ledger_stops_everybody_and_nothing_is_lost_when_it_is_put_b
         history, wrong = look(lambda seed=seed, away=away: rewritten(seed, away))  # type: ignore[misc]
         if history is not None:
             (since, until) = away[0]
-            # a change of a holder that lost the ledger meanwhile may come after the next one: drift, which the last plan found
+            # in 7 of 400 a plan that looks finds drift in one server afterwards, and it is not known why: not judged here
             wrong = [what for what in wrong if not what.endswith("is not as declared")]
             if any(p.begun < since < p.at < until for p in history.office.published):
                 continue  # it was on its way already
