@@ -192,8 +192,10 @@ class Chain:
         while True:
             error: GitError | None = None
             try:
-                # a ref that did not exist may have been left behind meanwhile, sealed and taken away: then it must be read
-                sent = not self._outdated(old, new) and self.remote.push([RefUpdate(ref, old or ZERO, new)])
+                # a ref that did not exist may have been left behind meanwhile, sealed and taken away: then it must be read;
+                # one that goes on is where the last look found it, which a process that has not looked yet cannot know
+                move = RefUpdate(self.ref if old else ref, old or ZERO, new)
+                sent = not self._outdated(old, new) and self.remote.push([move])
                 if sent is Pushed.ACCEPTED and old:
                     self._note(new, old)
                     return new

@@ -164,7 +164,8 @@ def _frozen(value: Freeze, move: str, entry: Entry, old: bytes | None) -> list[s
     """Who may freeze and thaw what: everybody their own, and somebody else's only with a reason, or once it is over."""
     author = f"{value.name} <{value.email}>"
     if move == "thaw":
-        own = author == entry.actor or bool(entry.reason)
+        # a person is known by the mail: the name may be written otherwise on another machine
+        own = entry.actor.endswith(f" <{value.email}>") or bool(entry.reason)
         return [] if own else [f"{value.path}: {entry.actor} ended it without a reason, and it was {author}'s"]
     found = []
     if (author, value.since) != (entry.actor, entry.time):

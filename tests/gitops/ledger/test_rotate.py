@@ -103,6 +103,14 @@ def test_clones_that_saw_any_earlier_tip_follow(applied: World, site: Site) -> N
         assert findings(each) == ()
 
 
+def test_a_process_that_has_not_looked_yet_takes_the_lock_where_the_ledger_goes_on(applied: World, site: Site) -> None:
+    site.ledger.rotate("grown")
+    fresh = applied.site("ann", clone=(site.repository, site.remote))
+    with fresh.acquire("r2") as held:
+        assert len(held.view().recorded().resources) == 3
+    assert findings(fresh) == ()
+
+
 def test_a_clone_that_cannot_see_the_seal_does_not_follow_before_it_is_shown(applied: World, site: Site) -> None:
     bob = applied.site("bob")
     bob.ledger.view()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,18 @@ def test_ones_own_freeze_is_changed_and_ended(ann: Quarters) -> None:
     assert ann.chain.standing("dev") is None
     assert entries(ann) == [("thaw", "ann", ""), ("freeze", "ann", "long"), ("freeze", "ann", "short"), ("create", "ann", "")]
     assert verify_workspace(ann.repository, ann.chain.view().tip, "w1").findings == ()
+
+
+def test_a_person_whose_name_is_written_otherwise_elsewhere_is_the_same_person(
+    world: World, ann: Quarters, bob: Quarters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ann.freeze("dev", "audit", HOUR)
+    other = world.quarters("ann")
+    person = Person("Ann Example", made.email)
+    monkeypatch.setattr(other.chain, "_actor", replace(other.chain._actor, person=person))
+    assert other.chain.thaw("dev", "") == made
+    assert bob.chain.view().freezes == ()
+    assert verify_workspace(bob.repository, bob.chain.view().tip, "w1").findings == ()
 
 
 def test_somebody_elses_is_ended_with_a_reason_and_not_changed(world: World, ann: Quarters, bob: Quarters) -> None:
