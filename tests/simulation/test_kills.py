@@ -12,7 +12,7 @@ from machines import CALM, Process
 from office import Declared, Habits, green
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
-SEEDS = int(os.environ.get("KILL_SEEDS", "2" if CI else "1"))
+SEEDS = int(os.environ.get("KILL_SEEDS", "4" if CI else "1"))
 """The whole matrix is 200."""
 PARTS = 8
 LIMIT = 400

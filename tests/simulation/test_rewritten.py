@@ -12,7 +12,7 @@ from invariants import look
 from office import INFRA, LEDGER, green
 
 SEEN = f"refs/provisioning/ledger/{INFRA}"
-SEEDS = 200 if os.environ.get("CI", "").lower() in ("1", "true") else 40
+SEEDS = 400 if os.environ.get("CI", "").lower() in ("1", "true") else 40
 
 
 def rewritten(seed: int, away: list[tuple[float, float]]) -> History:
@@ -54,7 +54,8 @@ def rewritten(seed: int, away: list[tuple[float, float]]) -> History:
         for at, declared in script.changes[1:]:
             scheduler.at(at, lambda declared=declared: office.declare(declared))  # type: ignore[misc]
         scheduler.at(chance.random() * 60, rewind)
-        scheduler.run(lambda: bool(away) and scheduler.now >= away[0][1] and all(w.done for w in workers))
+        latest = script.changes[-1][0]
+        scheduler.run(lambda: bool(away) and scheduler.now >= max(away[0][1], latest) and all(w.done for w in workers))
         recover(history, [])
     return history
 
@@ -68,8 +69,6 @@ def test_a_rewritten_ledger_stops_everybody_and_nothing_is_lost_when_it_is_put_b
         history, wrong = look(lambda seed=seed, away=away: rewritten(seed, away))  # type: ignore[misc]
         if history is not None:
             (since, until) = away[0]
-            # in 7 of 400 a plan that looks finds drift in one server afterwards, and it is not known why: not judged here
-            wrong = [what for what in wrong if not what.endswith("is not as declared")]
             if any(p.begun < since < p.at < until for p in history.office.published):
                 continue  # it was on its way already
             wrong += [f"{p.sender} wrote meanwhile, at {p.at:.1f}" for p in history.office.published if since < p.at < until]
