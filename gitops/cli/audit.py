@@ -78,7 +78,9 @@ def read(context: Context, asked: Wanted, limit: int = 0, forward: bool = False)
 
     space = context.workspace
     for infra in context.ledgers():
-        yield from ((infra, e) for e in log(space.ledger(infra).view().entries(forward=forward), asked, limit))
+        view = space.ledger(infra).view()
+        context.tell_sealed(view)
+        yield from ((infra, e) for e in log(view.entries(forward=forward), asked, limit))
     if not context.infra:
         yield from (("", e) for e in log(space.common.view().entries(forward=forward), asked, limit))
 
@@ -204,5 +206,6 @@ def audit_sign(context: Context, reason: str) -> None:
         raise Stop(Exit.USAGE, f"'audit sign' needs one infra and there are {len(names)}", f"add -i, one of: {', '.join(names)}")
     space = context.workspace
     space.person()
+    context.would(f"vouch for '{names[0]}': {reason}")
     count = space.ledger(names[0]).vouch(reason)
     context.note(f"signed: you vouch for the {count} transitions of '{names[0]}'")

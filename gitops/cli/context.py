@@ -12,8 +12,13 @@ from gitops.stops import Exit, Stop
 from gitops.visible import lines
 
 if TYPE_CHECKING:
+    from gitops.ledger.view import View
     from gitops.wiring import Workspace
     from planners.problems import Problem
+
+
+class LookedError(Exception):
+    """``--check``: what would be done has been said, and the command ends well without doing it."""
 
 
 class Context:
@@ -98,6 +103,12 @@ class Context:
             raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' has no ledger: nothing was ever applied", self._infra_hint(known))
         return (self.infra,)
 
+    def tell_sealed(self, view: View) -> None:
+        """Say that only the living chain of a ledger is shown, where there is another before it."""
+        if view.meta is not None and view.meta.generation > 1:
+            what = f"{view.infra}: what came before its rotation is in a sealed branch"
+            self.note(f"{what}; 'provisioning ledger show -i {view.infra}' names it")
+
     @staticmethod
     def _infra_hint(names: Sequence[str]) -> str:
         return f"there are: {', '.join(names)}" if names else "'provisioning infra create NAME' makes one"
@@ -134,8 +145,18 @@ class Context:
         """Whether to colour what goes to ``stream`` (default stdout)."""
         return not self.no_color and (stream or sys.stdout).isatty()
 
+    def would(self, what: str) -> None:
+        """Stands before whatever changes something and asks nobody: with ``--check`` it is told, and raises ``LookedError``."""
+        if self.check:
+            self.note(f"would {what}")
+            raise LookedError
+
     def confirm(self, question: str) -> None:
-        """Ask before something changes. Raises ``Stop`` when declined, or when there is nobody to ask and no ``--yes``."""
+        """Ask before something changes. Raises ``Stop`` when declined, or when there is nobody to ask and no ``--yes``; with
+        ``--check`` the question is told, and ``LookedError`` raised."""
+        if self.check:
+            self.note(f"nothing is changed with --check; else this is asked: {question}")
+            raise LookedError
         if self.yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):

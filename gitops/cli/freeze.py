@@ -29,11 +29,11 @@ def freeze(context: Context, everything: bool, reason: str, duration: str, until
         raise Stop(Exit.USAGE, "--for and --until exclude each other", "say how long, or until when")
     now = space.clock.wall()
     end = moment_of(until, now) if until else now + seconds_of(duration or DEFAULT)
+    if end <= now:
+        raise Stop(Exit.USAGE, f"'{until or duration}' is over already", "choose an end within 30d, one that is to come")
     infra = which(context, everything, "lock freeze")
     space.person()
-    if context.check:
-        context.note(f"would freeze {infra or 'all infras'}: {reason}")
-        return
+    context.would(f"freeze {infra or 'all infras'}: {reason}")
     made = space.common.freeze(infra, reason, end)
     context.emit(freeze_document(made), f"{made.text}\nend it: {made.thaw}")
 
@@ -47,9 +47,7 @@ def thaw(context: Context, everything: bool, reason: str) -> None:
     space = context.workspace
     infra = which(context, everything, "lock thaw")
     space.person()
-    if context.check:
-        context.note(f"would thaw {infra or 'all infras'}")
-        return
+    context.would(f"thaw {infra or 'all infras'}")
     ended = space.common.thaw(infra, reason)
     context.emit(freeze_document(ended), f"{ended.what} {'is' if ended.infra else 'are'} thawed")
 

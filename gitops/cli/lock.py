@@ -93,6 +93,7 @@ def lock_acquire(context: Context, reason: str, duration: str) -> None:
     if not 0 < seconds <= 86400:
         raise Stop(Exit.USAGE, f"a hold of {duration} is not possible", "choose at most 24h")
     infra = context.one_infra(context.head, "lock acquire")
+    context.would(f"hold {infra} for {duration}: {reason}")
     context.workspace.ledger(infra).hold(reason, seconds)
     context.note(f"{infra} is held for {duration}: {reason}; 'provisioning lock release -i {infra}' ends it")
 
@@ -102,6 +103,7 @@ def lock_acquire(context: Context, reason: str, duration: str) -> None:
 def lock_release(context: Context) -> None:
     """Only the same principal can."""
     infra = context.one_infra(context.head, "lock release")
+    context.would(f"release {infra}")
     context.workspace.ledger(infra).release_hold()
     context.note(f"{infra} is free")
 
@@ -142,8 +144,6 @@ def lock_run(context: Context, kind: str, reason: str, lock_timeout: str, comman
     seconds, space = seconds_of(lock_timeout), context.workspace
     infra = context.one_infra(context.head, "lock run")
     require_program(command, context.environ)
-    if context.check:
-        context.note(f"would run {command[0]} while holding {infra} ({kind})")
-        return Exit.OK
+    context.would(f"run {command[0]} while holding {infra} ({kind})")
     with space.ledger(infra).acquire(kind, "", "", reason or command[0], seconds, context.note) as held:
         return run_locked(command, context.environ, held, space.config.ledger.lease_seconds)

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from gitops.cli.context import Context
+from gitops.cli.context import Context, LookedError
 from gitops.stops import Exit, Stop
 
 # command -> (module:attribute, one line of help): static, so that help imports nothing (tested by the list of loaded modules)
@@ -161,6 +161,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         context = Context.from_options(options, os.environ)
         result = root.main(spell_out(rest), prog_name="provisioning", standalone_mode=False, obj=context)
         return int(result) if isinstance(result, int) else Exit.OK
+    except LookedError:
+        return Exit.OK
     except Stop as stop:
         context.show_stop(stop)
         return stop.code

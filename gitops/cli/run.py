@@ -28,10 +28,13 @@ def run() -> None:
 
 def find(context: Context, run_id: str) -> tuple[str, View, RunRecord]:
     """The infra that holds this run, its ledger view, and the run. Raises ``Stop`` (not found)."""
+    views = []
     for infra in context.ledgers():
-        view = context.workspace.ledger(infra).view()
-        if (item := view.run(run_id)) is not None:
-            return infra, view, item
+        views.append(context.workspace.ledger(infra).view())
+        if (item := views[-1].run(run_id)) is not None:
+            return infra, views[-1], item
+    for view in views:
+        context.tell_sealed(view)
     raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
 
 
@@ -43,7 +46,9 @@ def run_list(context: Context, limit: int) -> None:
     rows = [("RUN", "INFRA", "STATUS", "STARTED", "BY", "PLAN", "COMMIT")]
     documents = []
     for infra in context.ledgers():
-        for item in context.workspace.ledger(infra).view().runs()[:limit]:
+        view = context.workspace.ledger(infra).view()
+        context.tell_sealed(view)
+        for item in view.runs()[:limit]:
             rows.append((item.id, infra, item.status, moment(item.started), item.actor, item.plan[:12], item.source_commit[:12]))
             documents.append({"infra": infra, **header(item)})
     context.emit({"runs": documents}, "no run yet", rows if documents else ())

@@ -103,9 +103,7 @@ def state_repair(context: Context, source: str, keep: str, reason: str) -> int:
     context.emit(document(found), text(found))
     if found.remedy is None:
         return Exit.FAILURE if found.choices else Exit.OK
-    if context.check:
-        return Exit.OK
-    if not reason:
+    if not reason and not context.check:
         raise Stop(Exit.USAGE, "a repair is kept in the audit with its reason", "add --reason TEXT, or --check to only look")
     context.confirm("Do that?")
     context.note(mend(context.workspace, found, reason))

@@ -25,9 +25,7 @@ def workspace_freeze(context: Context, version: str, ref: str) -> None:
     space = context.workspace
     commit = commit_of(space, ref or "HEAD")
     infra = context.one_infra(commit, "workspace freeze")
-    if context.check:
-        context.note(f"would freeze {infra} at {commit[:12]} as {version}")
-        return
+    context.would(f"freeze {infra} at {commit[:12]} as {version}")
     loaded = space.load(infra, commit)
     require_published(space, commit, loaded.desired.environment)
     sign = loaded.desired.environment.class_ in PROTECTED_CLASSES and bool(space.repository.setting("user.signingkey", own=True))

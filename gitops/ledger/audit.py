@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gitops.ledger import tree
 from gitops.ledger.anchor import Mark, departures, mark_of
 from gitops.ledger.check import lock_at, walk
-from gitops.ledger.line import cited, line
+from gitops.ledger.line import abandoned, cited, line
 from gitops.ledger.naming import Kind, Link, finding, named
 from gitops.ledger.shape import Malformed
 from gitops.ledger.signing import forged
@@ -93,7 +93,7 @@ def _noted(repository: Repository, commits: list[Commit]) -> Iterator[str]:
             what = f"it continues {good[:12]}, the seal of the one before"
             yield f"{commit.oid[:12]} begins a chain by {commit.author.name}: {what}"
         elif good:
-            given_up = len({c.oid for parent in commit.parents for c in repository.history(parent, good)})
+            given_up = len(abandoned(repository, commit.parents, good))
             what = f"it continues {good[:12]} and gives up {given_up} commit{'s' * (given_up != 1)}"
             yield f"{commit.oid[:12]} is a repair by {commit.author.name}: {what}"
 
@@ -124,12 +124,15 @@ WAITED = "that a take-over waited as long as it had to: only the one who took ov
 
 def guarantees(commits: Sequence[Commit], signed: Sequence[Identity | None], known: Known) -> tuple[list[str], list[str]]:
     """(what holds, what does not and why)."""
-    on, off = [WHOLE], [*_before(commits)]
+    on, off = [WHOLE if commits or not known.anchor else f"nothing follows transition {known.anchor.seq}"], [*_before(commits)]
     by, unknown = _authors(commits, signed, known.signers)
     on += by
     off += unknown
     if known.anchor:
         on.append(f"nothing up to transition {known.anchor.seq}, as anchored on {known.made}, was cut off or written anew")
+        off.append(
+            f"who wrote the transitions up to {known.anchor.seq}, and that they are legal ones: not looked at with --since-anchor"
+        )
         off.append("the same for what followed, at the end: make another anchor")
     elif known.seen:
         on.append(f"nothing up to {known.seen[:12]}, as this clone saw it, was cut off or written anew")

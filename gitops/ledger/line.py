@@ -7,6 +7,8 @@ first commit of a chain that was begun anew: it has no parent, and continues the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gitops.git.objects import is_oid
 from gitops.ledger.transition import CONTINUES, trailers_of
 from gitops.ports import Commit, GitError, Repository
@@ -49,6 +51,12 @@ def follows(repository: Repository, tip: str, commit: str) -> bool:
             return True
         tip = cited(repository.history(tip)[-1])
     return False
+
+
+def abandoned(repository: Repository, tips: Iterable[str], keep: str) -> list[str]:
+    """The commits below ``tips`` that ``keep`` does not stand on, newest first. Raises ``GitError``."""
+    kept = {c.oid for c in repository.history(keep)}
+    return list(dict.fromkeys(c.oid for tip in tips for c in repository.history(tip, keep) if c.oid not in kept))
 
 
 def here(repository: Repository, oid: str) -> bool:

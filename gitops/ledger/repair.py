@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from gitops.ledger.chain import Chain, stop_of
 from gitops.ledger.check import newer_format, reckoned, walk
-from gitops.ledger.line import cited, follows, line
+from gitops.ledger.line import abandoned, cited, follows, line
 from gitops.ledger.lock import freed
 from gitops.ledger.records import Entry, Meta
 from gitops.ledger.signing import Signing
@@ -159,6 +159,11 @@ def _judged(chain: Chain, meta: Meta, there: str, chains: Sequence[Chained], tol
             "name a clone that has seen a good one: --from; if there is none, delete the branch by hand and begin the infra anew"
         )
         return Diagnosis(infra, there, "", (*found, "nothing of this is a ledger of this infra and workspace"), None, (hint,))
+    if there and all(_generation(repository, infra, good) < chain.generation for good in goods):
+        branch = chain.ref.removeprefix("refs/heads/")
+        away = f"take the branch {branch} away: git push --force-with-lease={chain.ref}:{there} origin :{chain.ref}"
+        why = f"{branch} is no continuation of the ledger: nothing that was sealed goes on there"
+        return Diagnosis(infra, there, goods[0] if len(goods) == 1 else "", (*found, why), None, (away,))
     kept = [good for good in goods if keep and good.startswith(keep)]
     if keep and len(kept) != 1:
         raise Stop(Exit.USAGE, f"'{keep}' is not among what could be kept", f"choose from {', '.join(g[:12] for g in goods)}")
@@ -172,6 +177,12 @@ def _judged(chain: Chain, meta: Meta, there: str, chains: Sequence[Chained], tol
         return Diagnosis(infra, there, goods[0] if len(goods) == 1 else "", (*found, why), None, tuple(choices))
     good = (kept or goods)[0]
     return Diagnosis(infra, there, good, tuple(found), _remedy(chain.ref, there, tips, good))
+
+
+def _generation(repository: Repository, infra: str, tip: str) -> int:
+    """Which chain of the ledger ``tip`` belongs to."""
+    meta = View(repository, infra, tip).meta
+    return meta.generation if meta else 0
 
 
 def _is_ours(found: Meta | None, meta: Meta) -> bool:
@@ -264,7 +275,7 @@ def _continuation(writer: Writer, diagnosis: Diagnosis, remedy: Remedy, reason: 
     """A ``repair`` on all of ``remedy.on``, with the state of ``remedy.keep``; not sent anywhere."""
     repository, keep = writer.chain.repository, remedy.keep
     before = reckoned(repository, View(repository, diagnosis.infra, keep).lock, remedy.on)
-    given_up = [c.oid for tip in remedy.on for c in repository.history(tip, keep)]
+    given_up = abandoned(repository, remedy.on, keep)
     said = f"continues {keep}; given up: {', '.join(given_up[:SHOWN])}" + (
         f" and {len(given_up) - SHOWN} more" if len(given_up) > SHOWN else ""
     )

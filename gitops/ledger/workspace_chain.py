@@ -167,8 +167,12 @@ class WorkspaceChain:
             bound = ""
         if wrong := faults_since(repository, tip, seen, LOOK):
             hint = "'provisioning audit verify' names every such change"
-            hint += f"; what this clone saw before is restored by: git push --force origin {seen}:{self.ref}" if seen else ""
-            message = f"TAMPERED: {what} was changed by something else than provisioning: {tip[:12]} {wrong[0]}"
+            first, what_is_wrong = wrong[0]
+            if first.parents:
+                # never what this clone saw: others may have frozen something since
+                put_back = f"git push --force-with-lease={self.ref}:{tip} origin {first.parents[0]}:{self.ref}"
+                hint += f"; the last good one is put back by: {put_back}"
+            message = f"TAMPERED: {what} was changed by something else than provisioning: {first.oid[:12]} {what_is_wrong}"
             raise Stop(Exit.FAILURE, message, hint)
         if bound != self._workspace:
             hint = "a copied state repository needs a chain of its own: delete the copied provisioning/* branches"

@@ -58,10 +58,9 @@ def _before(repository: Repository, first: Commit) -> Head | None:
         return None
 
 
-def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[str]:
-    """What is wrong with the newest commits, at most ``limit``, down to but without ``stop``. Raises ``GitError``."""
-    commits = list(reversed(repository.history(tip, stop, limit)))
-    return [fault for _, fault in walk(repository, commits)]
+def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[tuple[Commit, str]]:
+    """(commit, what is wrong with it) of the newest, at most ``limit``, down to but without ``stop``. Raises ``GitError``."""
+    return list(walk(repository, list(reversed(repository.history(tip, stop, limit)))))
 
 
 # --- the rules: pure -------------------------------------------------------------------------------------

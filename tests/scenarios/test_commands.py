@@ -60,6 +60,34 @@ def test_commands_that_only_read_share_the_lock_and_none_runs_beside_a_deploy(of
     assert "verified" in office("audit", "verify").out
 
 
+CHECKED = (
+    ("lock", "release"),
+    ("lock", "break", "--reason", "x"),
+    ("lock", "acquire", "--reason", "x"),
+    ("lock", "freeze", "--reason", "x"),
+    ("lock", "thaw"),
+    ("lock", "run", "--", "ls"),
+    ("ledger", "rotate", "--reason", "x"),
+    ("ledger", "detour", "--reason", "x"),
+    ("ledger", "return", "--reason", "x"),
+    ("state", "forget", "server/web-01", "--reason", "x"),
+    ("state", "move", "server/web-01", "server/web-09", "--reason", "x"),
+    ("audit", "sign", "--reason", "x"),
+    ("workspace", "freeze", "--version", "v1"),
+)
+
+
+@pytest.mark.slow
+def test_with_check_nothing_is_changed_whatever_is_said(office: Any) -> None:
+    office("apply", "--yes")
+    office("lock", "acquire", "--reason", "by hand")
+    refs = office.git("ls-remote", "origin")
+    for argv in CHECKED:
+        said = office(*argv[:2], "--check", "--yes", *argv[2:])
+        assert "would " in said.err or "nothing is changed with --check" in said.err, argv
+        assert office.git("ls-remote", "origin") == refs, argv
+
+
 def test_a_command_under_a_lock_ends_as_it_ends(office: Any) -> None:
     assert office("lock", "run", "--", "sh", "-c", "echo out; echo err >&2; exit 9", code=9).out == "out\n"
     assert "there is no program 'nothing-of-the-kind'" in office("lock", "run", "--", "nothing-of-the-kind", code=5).last

@@ -169,7 +169,11 @@ BAD = {
     "no reason": (("freeze",), 2, "--reason"),
     "two ends": (("freeze", "--reason", "x", "--for", "1h", "--until", "2999-01-01T00:00:00Z"), 2, "exclude each other"),
     "too long": (("freeze", "--reason", "x", "--for", "31d"), 2, "choose an end within 30d"),
-    "in the past": (("freeze", "--reason", "x", "--until", "2020-01-01T00:00:00Z"), 2, "choose an end within 30d"),
+    "in the past": (
+        ("freeze", "--reason", "x", "--until", "2020-01-01T00:00:00Z"),
+        2,
+        "is over already; choose an end within 30d",
+    ),
     "no moment": (("freeze", "--reason", "x", "--until", "tomorrow"), 2, "is neither a time nor a duration"),
     "one and all": (("freeze", "--reason", "x", "--all", "-i", "shop"), 2, "exclude each other"),
     "no such infra": (("freeze", "--reason", "x", "-i", "shup"), 5, "there is no infra 'shup'"),

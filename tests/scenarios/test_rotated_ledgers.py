@@ -22,6 +22,7 @@ def branches(desk: Any, remote: Path) -> list[str]:
 
 def test_every_clone_goes_on_in_the_next_chain(office: Any, remote: Path, tmp_path: Path) -> None:
     office("apply", "--yes")
+    run = office("run", "list", "--out", "json").json["runs"][0]["id"]
     other = office.another(tmp_path / "other")
     other("plan")
     office.git("--git-dir", str(remote), "config", "receive.denyNonFastForwards", "true")
@@ -37,6 +38,9 @@ def test_every_clone_goes_on_in_the_next_chain(office: Any, remote: Path, tmp_pa
     for each in (other, fresh):
         assert each("plan", "--detailed-exitcode").code == 0
         assert len(each("state", "list", "--out", "json").json["resources"]) == 4
+    for argv, code in ((("run", "list"), 0), (("audit", "log"), 0), (("audit", "export"), 0), (("run", "show", run), 5)):
+        assert "shop: what came before its rotation is in a sealed branch" in fresh(*argv, code=code).err
+    fresh("lock", "run", "--", "true")
     fresh("apply", "--destroy", "--yes")
     assert len(other("state", "list", "--out", "json").json["resources"]) == 0
     verified = fresh("audit", "verify", "--out", "json").json["ledgers"][0]

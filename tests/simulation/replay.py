@@ -13,7 +13,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).parent)]
+    # the program that is installed, else that of the checkout
+    sys.path = [str(Path(__file__).parent), *sys.path, str(Path(__file__).parents[2])]
 
 from history import play, script_of
 from invariants import look
@@ -45,11 +46,15 @@ def count(seeds: range, kind: str) -> int:
 
 
 def main(words: list[str]) -> int:
-    """Exit code 1 when something is wrong."""
+    """Exit code 1 when something is wrong, 2 when the words are."""
     if not words:
         print(__doc__, end="")
         return 2
     first, dash, last = words[0].partition("-")
+    strange = [w for w in words[1:] if w not in ("key", "name", "tag", *MUTANTS)]
+    if strange or not first.isdigit() or (dash and not last.isdigit()):
+        print(f"'{(strange or words)[0]}' is not understood\n\n{__doc__}mistakes: {', '.join(MUTANTS)}", file=sys.stderr)
+        return 2
     kind = next((w for w in words[1:] if w in ("key", "name", "tag")), "")
     planted = next((MUTANTS[w] for w in words[1:] if w in MUTANTS), nullcontext)
     with planted():

@@ -71,6 +71,10 @@ def test_what_goes_on_from_it_is_proved_and_only_the_rest_is_walked(applied: Wor
     proved = verify(site.repository, applied.tip, "dev", "w1", known)
     assert (proved.transitions, proved.findings) == (2, ())
     assert f"nothing up to transition {mark.seq}, as anchored on 2026-11-24, was cut off or written anew" in proved.guaranteed
+    assert any(off.startswith(f"who wrote the transitions up to {mark.seq}") for off in proved.not_guaranteed)
+    at_once = verify(site.repository, applied.tip, "dev", "w1", Known(anchor=mark_of(site.repository, applied.tip)))
+    assert at_once.transitions == 0
+    assert not any("every transition" in on for on in at_once.guaranteed)
 
 
 def test_nothing_before_it_is_read_again(applied: World, site: Site) -> None:

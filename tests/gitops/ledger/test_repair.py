@@ -323,6 +323,38 @@ def test_of_two_good_lines_a_person_says_which_counts(applied: World, site: Site
     assert sound(applied, site) == ()
 
 
+def test_of_two_good_lines_only_what_is_not_kept_is_given_up(applied: World, site: Site) -> None:
+    kept, _ = forked(applied, site)
+    new = mend(site, look(site, keep=kept))
+    before = {c.oid for c in site.repository.history(kept)}
+    (entry,) = [e for e in site.ledger.view().entries() if e.action == "repair"]
+    others = {c.oid for p in site.repository.commit(new).parents for c in site.repository.history(p)} - before
+    assert {oid for oid in before | others if oid in entry.message.partition("given up")[2]} == others
+    (told,) = verify(site.repository, new, "dev", "w1").noted
+    assert told.endswith(f"gives up {len(others)} commits")
+
+
+def test_a_branch_that_claims_to_be_the_next_chain_is_taken_away_by_hand(applied: World, site: Site) -> None:
+    """A repair there would go on beside a chain that was never sealed, whose holder nothing would stop."""
+    false = f"{REF}@2"
+    tip = applied.tip
+    other, _ = applied.server.clone()
+    junk_tip = other.write("", {"README.md": b"hello"}, "clean up", BOB)
+    copy(other.objects, applied.server.objects, junk_tip)
+    applied.server.refs[false] = junk_tip
+    for each in (site, applied.site("eve")):
+        with pytest.raises(Stop, match=r"TAMPERED|is damaged at"):
+            each.ledger.view()
+    found = look(site)
+    assert (found.remedy, found.good) == (None, tip)
+    assert found.choices == (
+        f"take the branch provisioning/ledger/dev@2 away: git push --force-with-lease={false}:{junk_tip} origin :{false}",
+    )
+    del applied.server.refs[false]
+    assert look(site).told[-1].startswith("nothing is wrong")
+    assert sound(applied, site) == ()
+
+
 # --- objects ---------------------------------------------------------------------------------------------
 
 

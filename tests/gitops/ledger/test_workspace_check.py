@@ -49,7 +49,7 @@ class Forger:
         return self.repository.write(self.tip, {**edits, **more}, message, who)
 
     def faults(self, tip: str) -> list[str]:
-        return faults_since(self.repository, tip, self.tip, 0)
+        return [what for _, what in faults_since(self.repository, tip, self.tip, 0)]
 
 
 @pytest.fixture
