@@ -27,6 +27,8 @@ class Grown:
 
 def chains(space: Workspace, infra: str) -> tuple[Grown, ...]:
     """All chains of one ledger that the remote has, oldest first. Raises ``Stop``."""
+    from gitops.ledger.lock import State
+
     ledger = space.ledger(infra)
     view = ledger.view()
     ledger.bring_sealed()
@@ -35,7 +37,7 @@ def chains(space: Workspace, infra: str) -> tuple[Grown, ...]:
     with git_stops():
         there = chain.tips()
         for generation, tip in there.items():
-            state = "live" if tip == view.tip else "sealed"
+            state = "live" if tip == view.tip and view.lock.state is not State.SEALED else "sealed"
             count = len(repository.history(tip))
             found.append(Grown(generation, chain.ref_of(generation), state, tip, count, repository.disk_usage(tip)))
     return tuple(found)

@@ -9,6 +9,7 @@ from gitops.ledger import tree
 from gitops.ledger.anchor import Mark, departures, mark_of
 from gitops.ledger.check import lock_at, walk
 from gitops.ledger.line import abandoned, cited, line
+from gitops.ledger.lock import State
 from gitops.ledger.naming import Kind, Link, finding, named
 from gitops.ledger.shape import Malformed
 from gitops.ledger.signing import forged
@@ -96,6 +97,9 @@ def _noted(repository: Repository, commits: list[Commit]) -> Iterator[str]:
             given_up = len(abandoned(repository, commit.parents, good))
             what = f"it continues {good[:12]} and gives up {given_up} commit{'s' * (given_up != 1)}"
             yield f"{commit.oid[:12]} is a repair by {commit.author.name}: {what}"
+    if commits and (last := lock_at(repository, commits[-1].oid)) and last.state is State.SEALED:
+        where = "the rotation was not finished, or the branch that went on was taken away"
+        yield f"{commits[-1].oid[:12]} seals the ledger, and nothing goes on from it here: {where}"
 
 
 def _bound(repository: Repository, first: Commit, infra: str, workspace: str) -> Iterator[str]:

@@ -155,6 +155,15 @@ def test_another_chain_beside_it_is_not_followed(applied: World, site: Site) -> 
         applied.site("eve").ledger.view()
 
 
+def test_a_seal_from_which_nothing_goes_on_is_told(applied: World, site: Site) -> None:
+    site.ledger.rotate("grown")
+    del applied.server.refs[NEXT]
+    eve = applied.site("eve")
+    tip = eve.ledger.view().tip
+    (told,) = verify(eve.repository, tip, "dev", "w1").noted
+    assert told.startswith(f"{tip[:12]} seals the ledger, and nothing goes on from it here")
+
+
 def test_a_chain_under_another_number_is_not_followed(applied: World, site: Site) -> None:
     tip = site.ledger.rotate("grown").tip
     applied.server.refs[f"{REF}@7"] = tip
