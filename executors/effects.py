@@ -128,7 +128,8 @@ class Effects:
         return phase.name in ("create", "update", "move") and kind_of(phase.step.address) not in ("taskserv", "cluster")
 
     def quiet_at(self, phase: Phase) -> float:
-        """The monotonic time from which on it shows what became of its last call; earlier holders sent theirs before we began."""
+        """The monotonic time from which on it shows what became of its last call, which was sent when that ended at the latest;
+        earlier holders sent theirs before we began."""
         return self._last.get(phase.op, self._since) + self.late(phase)
 
     def late(self, phase: Phase) -> float:
@@ -163,6 +164,14 @@ class Effects:
 
     def perform(self, phase: Phase) -> Done:
         """Do it. Raises the errors of the ports."""
+        try:
+            return self._performed(phase)
+        finally:
+            if self.begun(phase):
+                # a process may be stopped for any time between its last look at the lease and the sending
+                self._last[phase.op] = self.tools.clock.monotonic()
+
+    def _performed(self, phase: Phase) -> Done:
         step, kind = phase.step, kind_of(phase.step.address)
         before = self.before(phase)
         if isinstance(step, Delete) and step.gone_with_host:

@@ -56,9 +56,11 @@ class Shop:
         self.cancel = threading.Event()
         self.notes = Notes()
         self.moments, self.kill_at = 0, -1
+        self.at: Callable[[str], None] = lambda name: None
 
-    def moment(self, *_: object) -> None:
+    def moment(self, name: object = "", *_: object) -> None:
         self.moments += 1
+        self.at(str(name))
         if self.moments == self.kill_at:
             raise KilledError
 
@@ -262,6 +264,18 @@ def test_an_answer_that_never_comes(kind: str, lands: float | None) -> None:
     shop = Shop(kind)
     fates = [Fate(lands=lands, answers=None)]
     shop.cloud.fate = lambda verb, address: fates.pop() if verb == "create" and fates else Fate()
+    assert shop.apply(server("a")).status == "succeeded"
+    assert shop.wrong() == [] and len(shop.cloud.living()) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_is_stopped_before_a_call_leaves_counts_from_when_it_may_have_left(kind: str) -> None:
+    """Found by the simulation: the process was stopped for minutes between looking at the lease and sending."""
+    shop = Shop(kind)
+    fates = [Fate(lands=LATE)]
+    shop.cloud.fate = lambda verb, address: fates.pop() if verb == "create" and fates else Fate()
+    stops = ["create server/a: before it is sent"]
+    shop.at = lambda name: shop.clock.advance(300.0) if stops and name == stops[0] and stops.pop() else None
     assert shop.apply(server("a")).status == "succeeded"
     assert shop.wrong() == [] and len(shop.cloud.living()) == 1
 
