@@ -42,6 +42,10 @@ def _until_dead(work: Callable[[], object]) -> None:
         work()
 
 
+TICK = 1e-6
+"""Seconds. A shorter wait would not move ``now`` at all, late in a history, and whoever waits for a time would do so for ever."""
+
+
 class Scheduler:
     """The heap of what comes when. ``now`` is true time in seconds; no clock of the product shows it."""
 
@@ -85,11 +89,11 @@ class Scheduler:
             raise Dead
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, in a fiber. Raises ``Dead``."""
+        """Let time pass, in a fiber; if any, then so much that it shows. Raises ``Dead``."""
         fiber = getcurrent()
         if fiber.owner.dead:
             raise Dead
-        self.wake(fiber, max(seconds, 0.0))
+        self.wake(fiber, max(seconds, TICK) if seconds > 0 else 0.0)
         self.park()
 
     def run(self, until: Callable[[], bool]) -> None:

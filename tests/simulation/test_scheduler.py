@@ -55,6 +55,19 @@ def test_a_frozen_process_goes_on_later_and_a_dead_one_never() -> None:
     assert seen == [("dead ends", 0.5), ("frozen", 31.0)]
 
 
+def test_however_short_a_wait_it_moves_time() -> None:
+    scheduler, ended = Scheduler(), list[float]()
+    scheduler.now = begun = 1e9
+
+    def work() -> None:
+        scheduler.wait(1e-12)
+        ended.append(scheduler.now)
+
+    scheduler.spawn(Owner(), work)
+    scheduler.run(lambda: bool(ended))
+    assert begun < ended[0] < begun + 1e-5
+
+
 def test_what_never_ends_is_hung() -> None:
     with pytest.raises(HungError, match="nothing is left"):
         Scheduler().run(lambda: False)
