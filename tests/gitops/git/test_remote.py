@@ -122,10 +122,10 @@ def test_why_a_push_was_not_taken_is_told_with_what_helps(work: Path, opened: An
     assert f"does not take this push: '{site.path}/./refs/heads/x.lock': File exists" in str(remote.refused)
     assert remote.refused.hint.startswith("once no push is running, remove ")
     lock.unlink()
-    site.hook("pre-receive", "echo 'fatal: write error: No space left on device' >&2; kill -9 $PPID")
+    site.hook("reference-transaction", "echo 'fatal: write error: No space left on device' >&2; exit 1")
     assert remote.push([update]) is Pushed.UNKNOWN
     assert remote.refused.hint == "make room at the remote"
-    (site.path / "hooks/pre-receive").unlink()
+    (site.path / "hooks/reference-transaction").unlink()
     assert remote.push([update]) is Pushed.ACCEPTED
     assert remote.refused is None
 
