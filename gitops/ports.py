@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 ZERO = "0" * 40
 """Expected value of a ref that must not exist yet."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,10 @@ class Remote(Protocol):
     def refetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
         """As ``fetch``, with every object anew, whatever this clone believes to have."""
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
-        """All or nothing, each ref compared with its ``old``. Raises ``GitError(denied)`` when writing is not allowed, and
-        for an update that ``check_updates`` refuses."""
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
+        """All or nothing, each ref compared with its ``old``. ``unmoved``: other refs, that have to be where they are given when
+        the push asks where everything is (``REJECTED`` otherwise); nothing keeps them there while it goes on. Raises
+        ``GitError(denied)`` when writing is not allowed, and for an update that ``check_updates`` refuses."""
 
 
 def check_updates(updates: Sequence[RefUpdate], contains: Callable[[str, str], bool]) -> None:

@@ -146,4 +146,5 @@ def lock_run(context: Context, kind: str, reason: str, lock_timeout: str, comman
     require_program(command, context.environ)
     context.would(f"run {command[0]} while holding {infra} ({kind})")
     with space.ledger(infra).acquire(kind, "", "", reason or command[0], seconds, context.note) as held:
+        held.require_open()
         return run_locked(command, context.environ, held, space.config.ledger.lease_seconds)

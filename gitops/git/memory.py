@@ -16,7 +16,7 @@ from functools import lru_cache
 from threading import RLock
 
 from gitops.git.objects import Edits, Pair, Trees, differing, object_id, pack_commit, parse_commit, parse_tree, parts_of
-from gitops.ports import ZERO, Commit, Entry, GitError, Person, Pushed, RefUpdate, Signature, check_updates
+from gitops.ports import NOTHING, ZERO, Commit, Entry, GitError, Person, Pushed, RefUpdate, Signature, check_updates
 
 Store = dict[str, tuple[str, bytes]]
 """Object id -> (kind, content)."""
@@ -261,7 +261,7 @@ class MemoryRemote:
                 self._repository.objects |= fresh
         return self.fetch(refs)
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         """All or nothing; a refusal by the server itself is ``UNKNOWN``, as git's words for it decide nothing."""
         check_updates(updates, self._repository.contains)
         server = self._server
@@ -269,12 +269,18 @@ class MemoryRemote:
             return Pushed.UNKNOWN
         if not server.writable:
             raise GitError(f"the remote {self.url} does not allow this push", "denied")
-        if any(server.refs.get(update.ref, ZERO) != update.old for update in updates):
+        if elsewhere(server.refs, updates, unmoved):
             return Pushed.REJECTED
         if server.before is not None and (answer := server.before(updates)) is not None:
             return answer
         outcome = server.apply(self._repository, updates)
         return outcome if server.after is None else server.after(updates, outcome)
+
+
+def elsewhere(refs: Mapping[str, str], updates: Sequence[RefUpdate], unmoved: Mapping[str, str]) -> bool:
+    """Whether one of ``refs`` is not where a push takes it to be."""
+    moved = any(refs.get(update.ref, ZERO) != update.old for update in updates)
+    return moved or any(refs.get(ref) != oid for ref, oid in unmoved.items())
 
 
 def copy(source: Store, target: Store, tip: str) -> None:

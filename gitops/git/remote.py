@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from gitops.git.command import FETCH_TIMEOUT, PROGRAMS, STALE_LOCK, Done, Git, kind_of, last_words, scrub, unlocked
 from gitops.git.demand import QUIET
-from gitops.ports import ZERO, GitError, Pushed, RefUpdate, check_updates
+from gitops.ports import NOTHING, ZERO, GitError, Pushed, RefUpdate, check_updates
 
 SCHEMES = ("file", "ssh", "https", "http")
 SCP = r"(?s)(?:[^@/:\s]+@)?(\[[^\]\s]+\]|[^@/:\s\[\]]+):(?!:)(.*)\Z"
@@ -105,10 +105,10 @@ class GitRemote:
         rows = [line.split() for line in text.splitlines()]
         return {row[0]: row[-1] for row in rows if row[0] in wanted}
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         """One atomic compare-and-swap push."""
         check_updates(updates, self._contains)
-        return self._send(updates)
+        return self._send(updates, unmoved)
 
     def overwrite(self, ref: str, old: str, new: str) -> Pushed:
         """Rewind a scratch branch, or delete it (``new`` is ``ZERO``): whether a remote allows that to happen to a ledger is told
@@ -117,18 +117,24 @@ class GitRemote:
             raise GitError(f"{ref} is no scratch branch, and nothing else is ever rewound or deleted")
         return self._send([RefUpdate(ref, old, new)])
 
-    def _send(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def _send(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         self.refused = None
         leases = [f"--force-with-lease={u.ref}:{'' if u.old == ZERO else u.old}" for u in updates]
+        # git compares these with what the server says first, and sends nothing about one that is where it should be
+        leases += [f"--force-with-lease={ref}:{oid}" for ref, oid in unmoved.items()]
+        refspecs = [f"{u.new if u.new != ZERO else ''}:{u.ref}" for u in updates] + [
+            f"{oid}:{ref}" for ref, oid in unmoved.items()
+        ]
         argv = ["push", "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", *leases]
         argv += [f"--receive-pack={self._program('receive-pack')}", "--end-of-options", self.url]
         try:
-            done = self._git.run(*argv, *(f"{u.new if u.new != ZERO else ''}:{u.ref}" for u in updates), own=self._own)
+            done = self._git.run(*argv, *refspecs, own=self._own)
         except GitError as error:
             self.refused = error
             return Pushed.UNKNOWN
         lines = [line.split("\t") for line in done.out.decode(errors="replace").splitlines() if "\t" in line]
-        if done.code == 0 and len(lines) == len(updates) and all(line[0] in (" ", "+", "*", "-") for line in lines):
+        moved = [line for line in lines if line[0] != "="]
+        if done.code == 0 and len(moved) == len(updates) and all(line[0] in (" ", "+", "*", "-") for line in moved):
             return Pushed.ACCEPTED
         reasons = "\n".join(line[-1] for line in lines)
         if f"({ELSEWHERE})" in reasons:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitops.ledger import generations
-from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
+from gitops.ports import NOTHING, ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
 from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class LostRaceError(Exception):
     def __init__(self, tip: str) -> None:
         super().__init__(tip)
         self.tip = tip
+
+
+class OutdatedError(Exception):
+    """Another ref has moved that was not to have moved: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +186,14 @@ class Chain:
         """A new commit on ``parent`` ("" for the first), sent. Returns and raises as ``send`` does."""
         return self.send(parent, self.repository.write(parent, edits, message, author), patience)
 
-    def send(self, old: str, new: str, patience: float = PATIENCE) -> str:
-        """Move the ref from ``old`` ("" : it must not exist) to ``new``. Returns the tip there: ``new``, or what followed it.
+    def send(self, old: str, new: str, patience: float = PATIENCE, unmoved: Mapping[str, str] = NOTHING) -> str:
+        """Move the ref from ``old`` ("" : it must not exist) to ``new``, as long as others are where they are given (``unmoved``,
+        as for ``Remote.push``). Returns the tip there: ``new``, or what followed it.
 
-        Raises ``LostRaceError``, ``Stop`` when the chain was rewritten, ``GitError`` when writing is denied, or when
-        ``patience`` seconds have not been enough to learn what became of it: it may still land.
+        Raises ``LostRaceError``, ``OutdatedError``, ``Stop`` when the chain was rewritten, ``GitError`` when writing is denied,
+        or when ``patience`` seconds have not been enough to learn what became of it: it may still land.
         """
-        clock, attempt, ref = self.backoff.clock, 0, self.ref
+        clock, attempt, ref, unsent = self.backoff.clock, 0, self.ref, True
         until = clock.monotonic() + patience
         while True:
             error: GitError | None = None
@@ -196,12 +201,13 @@ class Chain:
                 # a ref that did not exist may have been left behind meanwhile, sealed and taken away: then it must be read;
                 # one that goes on is where the last look found it, which a process that has not looked yet cannot know
                 move = RefUpdate(self.ref if old else ref, old or ZERO, new)
-                sent = not self._outdated(old, new) and self.remote.push([move])
+                sent = not self._outdated(old, new) and self.remote.push([move], unmoved)
+                unsent &= sent in (False, Pushed.REJECTED)
                 if sent is Pushed.ACCEPTED and old:
                     self._note(new, old)
                     return new
             except GitError as refused:
-                error = refused
+                error, unsent = refused, False
             try:
                 tip = self.fetch()
             except GitError as unread:
@@ -213,6 +219,8 @@ class Chain:
                     raise LostRaceError(tip)
                 if error is not None:
                     raise error
+                if sent is Pushed.REJECTED and unmoved and unsent:
+                    raise OutdatedError
             if clock.monotonic() >= until:
                 unknown = GitError(f"the remote does not take {self.what}", "unreachable", "try again")
                 raise error or self.remote.refused or unknown

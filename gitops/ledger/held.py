@@ -13,14 +13,15 @@ from threading import RLock
 
 from executors.ports import Broken, Intent, LeaseLost, Result
 from gitops.ledger import tree
-from gitops.ledger.chain import LostRaceError
+from gitops.ledger.admission import Admission
+from gitops.ledger.chain import LostRaceError, OutdatedError
 from gitops.ledger.check import faults_since
 from gitops.ledger.lock import Lock, State, freed
 from gitops.ledger.records import Converged, Entry, RunRecord, tail
 from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
-from gitops.ports import GitError
+from gitops.ports import NOTHING, GitError
 from gitops.stops import Stop
 from planners.canonical import encode
 from planners.model import Pin, RecordedResource
@@ -51,10 +52,21 @@ class Held:
     """
 
     def __init__(
-        self, writer: Writer, tip: str, lock: Lock, me: str, sent: float, meanwhile: Callable[[], None] = nothing
+        self,
+        writer: Writer,
+        tip: str,
+        lock: Lock,
+        me: str,
+        sent: float,
+        admission: Admission,
+        meanwhile: Callable[[], None] = nothing,
     ) -> None:
         self.token = lock.token
+        self.refused: Stop | None = None
+        """Why nothing may begin, where that was found out once the lock was ours: it was given back."""
         self._writer = writer
+        self._admission = admission
+        self._admitted = False
         self._me = me
         self._tip = tip
         self._lock = lock
@@ -106,6 +118,13 @@ class Held:
             self._require()
             if self._age() >= self._lease / 4:
                 self._renew()
+
+    def require_open(self) -> None:
+        """Whether it was frozen before the lock was ours; for who begins something without writing it down. Raises ``Stop``."""
+        with self._mutex:
+            self._require()
+            self._admission.again(self._lock.kind)
+            self._admitted = True
 
     @property
     def waited(self) -> float:
@@ -286,11 +305,17 @@ class Held:
     def _send(self, draft: Callable[[Lock], Draft]) -> None:
         while True:
             try:
-                new, lock = self._writer.commit(self._tip, self._lock, draft(self._lock))
+                made = draft(self._lock)
+                asks = bool(made.edits) and not self._admitted
+                new, lock = self._writer.commit(self._tip, self._lock, made)
                 sent = self._writer.clock.monotonic()
-                tip = self._writer.chain.send(self._tip, new, patience=self._lease / 3)
+                unmoved = self._admission.unmoved(lock.kind) if asks else NOTHING
+                tip = self._writer.chain.send(self._tip, new, self._lease / 3, unmoved)
             except LostRaceError as race:
                 self._follow(self._tip, race.tip)
+                continue
+            except OutdatedError:
+                self._require_admission()
                 continue
             except GitError as error:
                 raise self._lose(f"the ledger of '{self._writer.infra}' cannot be written: {error}") from error
@@ -300,10 +325,21 @@ class Held:
                 # interrupted on the way: whether it landed is not known here, so nothing may be built on either answer
                 self._lost = "a write to the ledger was interrupted"
                 raise
+            self._admitted |= asks
             self._tip, self._lock, self._sent = new, lock, sent
             if tip != new and lock.state in (State.HELD, State.SHARED):
                 self._follow(new, tip)
             return
+
+    def _require_admission(self) -> None:
+        """Look again whether we may begin; if not, the lock is given back and what waits is not written. Raises ``LeaseLost``."""
+        try:
+            self._admission.again(self._lock.kind)
+        except Stop as stop:
+            self.refused, self._waiting, self._admitted = stop, Changes(), True
+            with suppress(LeaseLost):
+                self._write("release", Changes(), self._open, "")
+            raise self._lose(stop.message) from stop
 
     def _follow(self, ours: str, tip: str) -> None:
         """Somebody moved the ref: go on from there if that was only the queue or other readers. Raises ``LeaseLost``."""

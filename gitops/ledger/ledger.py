@@ -108,14 +108,6 @@ class Ledger:
         tip = self._chain.seen()
         return View(self._chain.repository, self.infra, tip) if tip else None
 
-    def _admit(self, kind: str, again: bool) -> None:
-        """Whether a lock of this kind may be taken, by the last look or ``again`` by another. Raises ``Stop``."""
-        if self._common is None:
-            return
-        if again:
-            self.view()
-        self._common.admit(self.infra, kind)
-
     def _elsewhere(self) -> Stop | None:
         """Why this remote is behind, when this clone saw the ledger bound to another."""
         seen = self._seen()
@@ -208,6 +200,7 @@ class Ledger:
 
     @cached_property
     def _locking(self) -> Locking:
+        from gitops.ledger.admission import Admission
         from gitops.ledger.locking import Locking
 
-        return Locking(self.writer, self.view, self._seen, self._admit)
+        return Locking(self.writer, self.view, self._seen, Admission(self.infra, self._common, self.view))

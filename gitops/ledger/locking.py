@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from executors.ports import LeaseLost
 from gitops.ledger import tree
+from gitops.ledger.admission import Admission
 from gitops.ledger.chain import LONGEST_WAIT, LostRaceError, stop_of
 from gitops.ledger.contend import (
     LOST_ROUNDS,
@@ -41,20 +42,19 @@ ROUNDS = 10
 
 class Locking:
     """The writing half of a ``Ledger``, whose methods say what these do. ``look`` is a fresh view of the remote, ``seen`` what
-    this clone saw last; ``admit`` is told the kind of lock and raises ``Stop`` when, by that look or (true) by another one,
-    it may not be taken."""
+    this clone saw last; ``admission`` says who may take the lock."""
 
     def __init__(
         self,
         writer: Writer,
         look: Callable[[], View],
         seen: Callable[[], View | None],
-        admit: Callable[[str, bool], None],
+        admission: Admission,
     ) -> None:
         self._writer = writer
         self._look = look
         self._seen = seen
-        self._admit = admit
+        self._admission = admission
         self._chain = writer.chain
         self._infra = writer.infra
         self._meta = writer.meta
@@ -77,11 +77,11 @@ class Locking:
         wish = Lock(kind=kind, run=run_id, plan=plan, reason=reason)
         held = self._take_unseen(wish, meanwhile) or self._take(wish, timeout, waiting, meanwhile)
         try:
-            # a freeze that came before the lock was ours is seen at the latest now
-            self._admit(kind, True)
             yield held
+            if held.refused is not None:
+                raise held.refused
         except LeaseLost as lost:
-            raise lost_stop(self._infra, "was lost", lost) from lost
+            raise held.refused or lost_stop(self._infra, "was lost", lost) from lost
         except BaseException:
             # what went wrong inside is what counts; a lock that cannot be released runs out by itself
             with suppress(LeaseLost):
@@ -90,7 +90,7 @@ class Locking:
         try:
             held.leave(failed=False)
         except LeaseLost as lost:
-            raise lost_stop(self._infra, "could not be released", lost) from lost
+            raise held.refused or lost_stop(self._infra, "could not be released", lost) from lost
 
     def _take_unseen(self, wish: Lock, meanwhile: Callable[[], None]) -> Held | None:
         """The lock without a look, where this clone saw it free: the push itself asks whether the remote still has it so."""
@@ -98,7 +98,7 @@ class Locking:
         if view is None or view.lock.state is not State.FREE or view.lock.queue:
             return None
         try:
-            self._admit(wish.kind, False)
+            self._admission.admit(wish.kind)
         except Stop:
             return None
         move = next_move(view.lock, "", wish.kind, frozenset(), self._clock.wall())
@@ -114,7 +114,7 @@ class Locking:
                 meanwhile()
                 view = self._look()
                 now, lock = self._clock.monotonic(), view.lock
-                self._admit(wish.kind, False)
+                self._admission.admit(wish.kind)
                 seen = dict(watch(seen, lock, now))
                 missing = gone(lock, seen, now, self._actor.is_dead)
                 move = next_move(lock, me.id, wish.kind, missing, self._clock.wall())
@@ -165,7 +165,7 @@ class Locking:
         said = Entry(action="take-over", message=f"from {lock.holder_text()}", reason=wish.reason)
         sent = self._clock.monotonic()
         made = self._move(view, Draft(move, taken, entries=(said,) if move == "take-over" else (), note=wish.kind))
-        return Held(self._writer, made[0], made[1], me.id, sent, meanwhile) if made else None
+        return Held(self._writer, made[0], made[1], me.id, sent, self._admission, meanwhile) if made else None
 
     def _enqueue(self, view: View, me: Holder, kind: str) -> bool:
         """Stand in line, so that we are not passed over for ever; whether we do."""
@@ -256,7 +256,7 @@ class Locking:
     def _by_person(self, draft: Callable[[View], Draft], bound: bool = True) -> None:
         for attempt in range(1, ROUNDS + 1):
             view = self._look()
-            self._admit("hold", False)
+            self._admission.admit("hold")
             if view.tip and bound:
                 self._bound(view)
             if self._move(view, draft(view)):

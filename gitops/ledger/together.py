@@ -56,7 +56,7 @@ class Together:
             self._held[infra].renew()
             yield self._held[infra]
         except LeaseLost as lost:
-            raise lost_stop(infra, "was lost", lost) from lost
+            raise self._held[infra].refused or lost_stop(infra, "was lost", lost) from lost
 
     def release(self, infra: str) -> None:
         """Its turn is over. Raises ``Stop`` when it cannot be released."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gitops.ledger.admission import CHANGES_NOTHING
 from gitops.ledger.chain import PATIENCE, Backoff, Chain, LostRaceError, draw, fresh_nonce, stop_of
 from gitops.ledger.view import Entry, Files
 from gitops.ports import GitError
@@ -27,8 +28,6 @@ LOOK = 10
 """New moves checked whenever a newer tip is seen; ``audit verify`` checks all."""
 ROUNDS = 10
 """Attempts of a move against others who move the same chain."""
-CHANGES_NOTHING = frozenset(("read", "hold", "settle"))
-"""Kinds of lock under which nothing new is begun (``settle``: only asking what became of steps): a freeze leaves them alone."""
 
 
 class WorkspaceView(Files):

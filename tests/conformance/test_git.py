@@ -96,6 +96,29 @@ class TestPush:
         assert to_ann.push(updates) is Pushed.UNKNOWN
         assert at(to_ann, LOCK, MAIN) == {LOCK: stolen, MAIN: main}
 
+    def test_another_ref_may_have_to_be_where_it_was(self, shared: Any) -> None:
+        (ann, to_ann), (bob, to_bob) = shared.clone(), shared.clone()
+        held, told = commit(ann, lock="ann"), commit(ann, head="1")
+        assert to_ann.push([RefUpdate(LOCK, ZERO, held), RefUpdate(AUDIT, ZERO, told)]) is Pushed.ACCEPTED
+        second = commit(ann, held, lock="ann 2")
+        assert to_ann.push([RefUpdate(LOCK, held, second)], {AUDIT: told}) is Pushed.ACCEPTED
+        to_bob.fetch({AUDIT: AUDIT})
+        moved = commit(bob, told, head="2")
+        assert to_bob.push([RefUpdate(AUDIT, told, moved)]) is Pushed.ACCEPTED
+        third = commit(ann, second, lock="ann 3")
+        assert to_ann.push([RefUpdate(LOCK, second, third)], {AUDIT: told}) is Pushed.REJECTED
+        assert at(to_ann, LOCK, AUDIT) == {LOCK: second, AUDIT: moved}
+        to_ann.fetch({AUDIT: AUDIT})
+        assert to_ann.push([RefUpdate(LOCK, second, third)], {AUDIT: moved}) is Pushed.ACCEPTED
+        assert at(to_ann, LOCK, AUDIT) == {LOCK: third, AUDIT: moved}
+
+    def test_a_ref_that_is_gone_is_not_where_it_was(self, shared: Any) -> None:
+        repository, remote = shared.clone()
+        held, told = commit(repository, lock="ann"), commit(repository, head="1")
+        assert remote.push([RefUpdate(LOCK, ZERO, held)]) is Pushed.ACCEPTED
+        assert remote.push([RefUpdate(LOCK, held, commit(repository, held, lock="2"))], {AUDIT: told}) is Pushed.REJECTED
+        assert at(remote) == {LOCK: held}
+
     def test_a_ref_left_where_it_is_is_refused_as_it_fences_nothing(self, shared: Any) -> None:  # A5
         repository, remote = shared.clone()
         held = commit(repository, lock="ann")

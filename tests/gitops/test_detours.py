@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from gitops.git.remote import GitRemote
 from gitops.ledger.audit import verify
 from gitops.ledger.holder import Holder
 from gitops.ledger.lock import Claim, Lock, State
-from gitops.ports import Pushed, RefUpdate
+from gitops.ports import NOTHING, Pushed, RefUpdate
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, open_workspace
 
@@ -79,14 +79,14 @@ def killed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], Callable
     def arm(number: int, lands: bool) -> Callable[[], None]:
         count = 0
 
-        def push(self: GitRemote, updates: Sequence[RefUpdate]) -> Pushed:
+        def push(self: GitRemote, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
             nonlocal count
             count += 1
             if count == number:
                 if lands:
-                    served(self, updates)
+                    served(self, updates, unmoved)
                 raise Killed
-            return served(self, updates)
+            return served(self, updates, unmoved)
 
         monkeypatch.setattr(GitRemote, "push", push)
         return lambda: monkeypatch.setattr(GitRemote, "push", served)

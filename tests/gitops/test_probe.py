@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gitops.git.remote import GitRemote
 from gitops.ledger.holder import Actor
 from gitops.ledger.workspace_chain import WorkspaceChain
 from gitops.ledger.workspace_moves import ProbeRecord
-from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
+from gitops.ports import NOTHING, ZERO, GitError, Person, Pushed, RefUpdate
 from gitops.probe import Probe, probe
 from gitops.stops import Exit, Stop
 
@@ -56,7 +56,7 @@ class Trial(MemoryRemote):
 class Careless(Trial):
     """Takes every push, wherever the ref is."""
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         for update in updates:
             self.put(update.ref, update.new)
         return Pushed.ACCEPTED
@@ -65,18 +65,18 @@ class Careless(Trial):
 class Torn(Trial):
     """Moves what it can of several."""
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         return max((super(Torn, self).push([update]) for update in updates), key=lambda outcome: outcome is Pushed.ACCEPTED)
 
 
 class Blind(Trial):
     """Says yes to a move from where the ref was once."""
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         if updates[0].old != ZERO and self.clone.contains(self.server.refs[updates[0].ref], updates[0].old):
             self.put(updates[0].ref, updates[0].new)
             return Pushed.ACCEPTED
-        return super().push(updates)
+        return super().push(updates, unmoved)
 
 
 class Lagging(Trial):

@@ -20,7 +20,7 @@ from gitops.ledger.chain import fresh_nonce
 from gitops.ledger.held import Held
 from gitops.ledger.holder import Actor
 from gitops.ledger.ledger import Ledger
-from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate
+from gitops.ports import NOTHING, ZERO, GitError, Person, Pushed, RefUpdate
 from gitops.schema.workspace import LedgerConfig
 from gitops.stops import Exit, Stop
 
@@ -110,13 +110,13 @@ class Watched:
     def fetch(self, refs: Mapping[str, str]) -> Mapping[str, str]:
         return self.inner.fetch({self.aside if self.aside and ref == self._meant else ref: to for ref, to in refs.items()})
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         if self.over:
             raise Stop(Exit.FAILURE, "the test is over")
         if self.aside:
             self._meant = updates[0].ref
             updates = [replace(update, ref=self.aside, old=ZERO) for update in updates]
-        self.told.append(self.inner.push(updates))
+        self.told.append(self.inner.push(updates, unmoved))
         return self.told[-1]
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from machines import Process
 
-from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer
-from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, check_updates
+from gitops.git.memory import MemoryRemote, MemoryRepository, MemoryServer, elsewhere
+from gitops.ports import NOTHING, GitError, Person, Pushed, RefUpdate, check_updates
 
 TIMEOUT = 8.0
 """Seconds after which a client stops waiting for an answer."""
@@ -103,13 +103,13 @@ class SimulatedRemote(MemoryRemote):
         finally:
             self._server.refs = now
 
-    def push(self, updates: Sequence[RefUpdate]) -> Pushed:
+    def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         """What the server does is its own business once the request is under way, whatever becomes of the client."""
         check_updates(updates, self._repository.contains)
         world, server, sent = self._world, self._server, self._world.scheduler.now
         self._process.boundary("before push")
         self._process.wait(world.latency())
-        if any(server.refs.get(u.ref, ZERO) != u.old for u in updates):
+        if elsewhere(server.refs, updates, unmoved):
             return Pushed.REJECTED
         self._process.boundary("push: before it is sent")
         cut = world.scheduler.now < self._process.machine.cut_until

@@ -19,7 +19,7 @@ from gitops.ledger.ledger import Ledger
 from gitops.ledger.records import RunRecord
 from gitops.ledger.workspace_chain import WorkspaceChain
 from gitops.ledger.workspace_moves import Freeze, ProbeRecord
-from gitops.ports import Person
+from gitops.ports import NOTHING, Person
 from gitops.schema.workspace import LedgerConfig
 from planners.model import RecordedResource
 
@@ -175,6 +175,10 @@ class World:
         )  # fmt: skip
         return Quarters(chain, repository, remote, tried, self.clock)
 
+    def at_work(self, quarters: Quarters, name: str = "ann") -> Site:
+        """A process that works on the ledger of ``dev`` from the same clone, under the workspace's chain."""
+        return self.site(name, clone=(quarters.repository, quarters.remote), common=quarters.chain)
+
     @property
     def tip(self) -> str:
         return self.server.refs[REF]
@@ -204,9 +208,9 @@ class Counting:
     def refetch(self, refs: Any) -> Any:
         return self._inner.refetch(refs)
 
-    def push(self, updates: Any) -> Any:
+    def push(self, updates: Any, unmoved: Any = NOTHING) -> Any:
         self._world.pushes.append(updates[0].new)
-        return self._inner.push(updates)
+        return self._inner.push(updates, unmoved)
 
 
 @pytest.fixture

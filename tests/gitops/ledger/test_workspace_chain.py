@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gitops.git.memory import copy
-from gitops.ledger.lock import State
 from gitops.ledger.workspace_check import verify_workspace
 from gitops.ledger.workspace_moves import DAY, HEAD, ProbeRecord
 from gitops.ports import GitError, Person, Pushed
@@ -30,11 +29,6 @@ def ann(world: World) -> Quarters:
 @pytest.fixture
 def bob(world: World) -> Quarters:
     return world.quarters("bob")
-
-
-def at_work(world: World, quarters: Quarters, name: str = "ann") -> Site:
-    """A process that works on the ledger of ``dev`` from the same clone."""
-    return world.site(name, clone=(quarters.repository, quarters.remote), common=quarters.chain)
 
 
 def refusal(what: Any, *asked: Any) -> Stop:
@@ -161,7 +155,7 @@ def test_an_answer_that_was_lost_is_looked_up(world: World, ann: Quarters) -> No
 
 
 def test_both_are_read_with_one_question(world: World, ann: Quarters, bob: Quarters) -> None:
-    site = at_work(world, ann)
+    site = world.at_work(ann)
     with site.acquire():
         pass
     bob.freeze("dev", "x", HOUR)
@@ -175,7 +169,7 @@ def test_both_are_read_with_one_question(world: World, ann: Quarters, bob: Quart
 
 def test_a_frozen_infra_is_not_locked_for_a_change(world: World, ann: Quarters, bob: Quarters) -> None:
     bob.freeze("dev", "audit", HOUR)
-    site = at_work(world, ann)
+    site = world.at_work(ann)
     world.pushes.clear()
     for kind in ("write", "deploy"):
         stop = locked(site, kind=kind)
@@ -191,22 +185,6 @@ def test_a_frozen_infra_is_not_locked_for_a_change(world: World, ann: Quarters, 
         pass
 
 
-def test_a_freeze_that_came_before_the_lock_was_ours_is_seen(world: World, ann: Quarters, bob: Quarters) -> None:
-    site = at_work(world, ann)
-    with site.acquire():
-        pass
-
-    def meanwhile(updates: Any) -> None:
-        if updates[0].ref == LEDGER:
-            world.server.before = None
-            bob.freeze("dev", "just now", HOUR)
-
-    world.server.before = meanwhile
-    assert locked(site).code is Exit.LOCKED
-    assert world.server.before is None
-    assert site.ledger.view().lock.state is State.FREE
-
-
 def test_what_puts_a_spoilt_chain_back_keeps_what_others_said_since(world: World, ann: Quarters, bob: Quarters) -> None:
     ann.freeze("dev", "one", HOUR)
     ref = "refs/heads/provisioning/audit"
@@ -220,18 +198,18 @@ def test_what_puts_a_spoilt_chain_back_keeps_what_others_said_since(world: World
 
 
 def test_who_waits_for_the_lock_is_told_of_a_freeze_at_once(world: World, ann: Quarters, bob: Quarters) -> None:
-    with at_work(world, bob, "bob").acquire("r1"):
+    with world.at_work(bob, "bob").acquire("r1"):
         world.clock.meanwhile = lambda: (
             world.quarters("cid").freeze("dev", "stop", HOUR) and setattr(world.clock, "meanwhile", None)
         )
-        assert "frozen by cid" in locked(at_work(world, ann), run="r2", timeout=600).message
+        assert "frozen by cid" in locked(world.at_work(ann), run="r2", timeout=600).message
         assert world.clock.monotonic() < 60
 
 
 def test_what_runs_when_a_freeze_comes_goes_on_to_its_end(
     world: World, ann: Quarters, bob: Quarters, intent: Any, done: Any, run: Any
 ) -> None:
-    site = at_work(world, ann)
+    site = world.at_work(ann)
     with site.acquire() as held:
         held.begin_run(run())
         held.record([], [intent(held)])
@@ -280,7 +258,7 @@ def newer(world: World, bob: Quarters) -> None:
 def test_when_it_cannot_be_told_nothing_starts_and_plans_go_on(
     world: World, ann: Quarters, bob: Quarters, how: Any, code: Exit, message: str
 ) -> None:
-    site = at_work(world, ann)
+    site = world.at_work(ann)
     with site.acquire():
         pass
     bob.freeze("dev", "x", HOUR)
@@ -314,7 +292,7 @@ def test_offline_what_was_seen_last_counts(world: World, ann: Quarters, bob: Qua
 
 
 def test_a_remote_is_tried_out_before_first_use_and_once_for_all(world: World, ann: Quarters, bob: Quarters) -> None:
-    for site in (at_work(world, ann), at_work(world, ann), at_work(world, bob, "bob")):
+    for site in (world.at_work(ann), world.at_work(ann), world.at_work(bob, "bob")):
         with site.acquire():
             pass
     assert (len(ann.tried), len(bob.tried)) == (1, 0)
@@ -336,7 +314,7 @@ def test_who_tried_it_out_at_the_same_time_writes_nothing_more(world: World, ann
 
 
 def test_after_thirty_days_it_is_tried_out_again(world: World, ann: Quarters) -> None:
-    site = at_work(world, ann)
+    site = world.at_work(ann)
     for age in (0, 29 * DAY, DAY):
         world.clock.advance(age)
         with site.acquire():
@@ -349,7 +327,7 @@ def test_after_thirty_days_it_is_tried_out_again(world: World, ann: Quarters) ->
 
 def test_a_remote_that_keeps_no_promises_gets_no_ledger(world: World, bob: Quarters) -> None:
     ann = world.quarters(broken=("a branch moves only from where it is",))
-    for site in (at_work(world, ann), at_work(world, ann), at_work(world, bob, "bob")):
+    for site in (world.at_work(ann), world.at_work(ann), world.at_work(bob, "bob")):
         for ask in (locked, lambda s: refusal(s.ledger.hold, "by hand", 60)):
             stop = ask(site)
             assert stop.code is Exit.FAILURE
@@ -358,13 +336,13 @@ def test_a_remote_that_keeps_no_promises_gets_no_ledger(world: World, bob: Quart
     assert (len(ann.tried), len(bob.tried)) == (1, 0)
     assert LEDGER not in world.server.refs
     ann.chain.record(ProbeRecord("memory://shared", int(world.clock.wall())))
-    with at_work(world, bob, "bob").acquire():
+    with world.at_work(bob, "bob").acquire():
         pass
 
 
 def test_what_was_found_elsewhere_says_nothing_of_this_remote(world: World, ann: Quarters) -> None:
     ann.chain.record(ProbeRecord("memory://other", int(world.clock.wall()), ("x",)))
-    with at_work(world, ann).acquire():
+    with world.at_work(ann).acquire():
         pass
     assert len(ann.tried) == 1
 
@@ -374,14 +352,14 @@ def test_a_remote_that_cannot_be_tried_out_is_not_used(world: World, ann: Quarte
         raise GitError("the remote does not allow this push", "denied")
 
     monkeypatch.setattr(ann.chain, "_try_remote", denied)
-    assert locked(at_work(world, ann)).code is Exit.DENIED
+    assert locked(world.at_work(ann)).code is Exit.DENIED
     assert world.server.refs == {}
 
 
 def test_a_bad_finding_that_cannot_be_written_down_counts_all_the_same(world: World) -> None:
     ann = world.quarters(broken=("x",))
     world.server.writable = False
-    stop = locked(at_work(world, ann))
+    stop = locked(world.at_work(ann))
     assert (stop.code, "not so: x" in stop.message) == (Exit.FAILURE, True)
     good = world.quarters()
-    assert locked(at_work(world, good)).code is Exit.DENIED
+    assert locked(world.at_work(good)).code is Exit.DENIED

@@ -1,0 +1,46 @@
+"""Who may begin something in one infra, as the workspace's chain says.
+
+It is asked by a look, before the lock is taken, and once more under the lock: whatever was frozen before the lock was ours is
+found before anything begins. That second question costs no trip: it goes with the first write, as the place where the chain has
+to be at the remote (``unmoved``). Only who begins something without a write has to look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from gitops.ports import NOTHING
+
+if TYPE_CHECKING:
+    from gitops.ledger.workspace_chain import WorkspaceChain
+
+CHANGES_NOTHING = frozenset(("read", "hold", "settle"))
+"""Kinds of lock under which nothing new is begun (``settle``: only asking what became of steps): a freeze leaves them alone."""
+
+
+class Admission:
+    """``common``: the workspace's chain, ``None`` where everybody may; ``look`` reads it at the remote, beside the ledger."""
+
+    def __init__(self, infra: str, common: WorkspaceChain | None, look: Callable[[], object]) -> None:
+        self._infra = infra
+        self._common = common
+        self._look = look
+
+    def admit(self, kind: str) -> None:
+        """Whether a lock of this kind may be taken, by what was seen last. Raises ``Stop``: frozen (locked), or unknown."""
+        if self._common is not None:
+            self._common.admit(self._infra, kind)
+
+    def again(self, kind: str) -> None:
+        """The same by another look. Raises ``Stop``."""
+        if self._common is not None and kind not in CHANGES_NOTHING:
+            self._look()
+            self._common.admit(self._infra, kind)
+
+    def unmoved(self, kind: str) -> Mapping[str, str]:
+        """Where the chain was when ``kind`` was admitted, as a push compares it."""
+        if self._common is None or kind in CHANGES_NOTHING:
+            return NOTHING
+        tip = self._common.last().tip
+        return {self._common.ref: tip} if tip else NOTHING
