@@ -170,13 +170,17 @@ class Remote(Protocol):
         ``GitError(denied)`` when writing is not allowed, and for an update that ``check_updates`` refuses."""
 
 
-def check_updates(updates: Sequence[RefUpdate], contains: Callable[[str, str], bool]) -> None:
+def check_updates(
+    updates: Sequence[RefUpdate], contains: Callable[[str, str], bool], unmoved: Mapping[str, str] = NOTHING
+) -> None:
     """Refuse a push that would delete, rewind or leave a ref where it is: a compare-and-swap fences only what moves forward.
 
     ``contains(tip, commit)`` as in ``Refs``. Raises ``GitError``.
     """
     if len({update.ref for update in updates}) != len(updates) or not updates:
         raise GitError("a push needs updates, and each ref once")
+    if any(oid in ("", ZERO) for oid in unmoved.values()):
+        raise GitError("a ref that is to be unmoved has to be there")
     for update in updates:
         if update.new in (ZERO, update.old):
             raise GitError(f"a push must move {update.ref} forward")

@@ -263,7 +263,7 @@ class MemoryRemote:
 
     def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         """All or nothing; a refusal by the server itself is ``UNKNOWN``, as git's words for it decide nothing."""
-        check_updates(updates, self._repository.contains)
+        check_updates(updates, self._repository.contains, unmoved)
         server = self._server
         if not server.reachable:
             return Pushed.UNKNOWN

@@ -107,7 +107,7 @@ class GitRemote:
 
     def push(self, updates: Sequence[RefUpdate], unmoved: Mapping[str, str] = NOTHING) -> Pushed:
         """One atomic compare-and-swap push."""
-        check_updates(updates, self._contains)
+        check_updates(updates, self._contains, unmoved)
         return self._send(updates, unmoved)
 
     def overwrite(self, ref: str, old: str, new: str) -> Pushed:

@@ -26,21 +26,20 @@ class Admission:
         self._infra = infra
         self._common = common
         self._look = look
+        self._tip = ""
 
     def admit(self, kind: str) -> None:
         """Whether a lock of this kind may be taken, by what was seen last. Raises ``Stop``: frozen (locked), or unknown."""
         if self._common is not None:
-            self._common.admit(self._infra, kind)
+            self._tip = self._common.admit(self._infra, kind)
 
     def again(self, kind: str) -> None:
         """The same by another look. Raises ``Stop``."""
         if self._common is not None and kind not in CHANGES_NOTHING:
             self._look()
-            self._common.admit(self._infra, kind)
+            self.admit(kind)
 
     def unmoved(self, kind: str) -> Mapping[str, str]:
-        """Where the chain was when ``kind`` was admitted, as a push compares it."""
-        if self._common is None or kind in CHANGES_NOTHING:
-            return NOTHING
-        tip = self._common.last().tip
-        return {self._common.ref: tip} if tip else NOTHING
+        """Where the chain was when this infra was admitted, whatever was seen of it since; as a push compares it."""
+        asked = self._common is not None and kind not in CHANGES_NOTHING
+        return {self._common.ref: self._tip} if asked and self._common is not None else NOTHING

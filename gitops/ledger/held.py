@@ -14,7 +14,7 @@ from threading import RLock
 from executors.ports import Broken, Intent, LeaseLost, Result
 from gitops.ledger import tree
 from gitops.ledger.admission import Admission
-from gitops.ledger.chain import LostRaceError, OutdatedError
+from gitops.ledger.chain import LOOKS, LostRaceError, OutdatedError
 from gitops.ledger.check import faults_since
 from gitops.ledger.lock import Lock, State, freed
 from gitops.ledger.records import Converged, Entry, RunRecord, tail
@@ -22,7 +22,7 @@ from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
 from gitops.ports import NOTHING, GitError
-from gitops.stops import Stop
+from gitops.stops import Exit, Stop
 from planners.canonical import encode
 from planners.model import Pin, RecordedResource
 
@@ -303,6 +303,7 @@ class Held:
         return replace(lock, recover=lock.recover and any_open)
 
     def _send(self, draft: Callable[[Lock], Draft]) -> None:
+        outdated = 0
         while True:
             try:
                 made = draft(self._lock)
@@ -315,7 +316,8 @@ class Held:
                 self._follow(self._tip, race.tip)
                 continue
             except OutdatedError:
-                self._require_admission()
+                outdated += 1
+                self._require_admission(outdated)
                 continue
             except GitError as error:
                 raise self._lose(f"the ledger of '{self._writer.infra}' cannot be written: {error}") from error
@@ -331,10 +333,14 @@ class Held:
                 self._follow(new, tip)
             return
 
-    def _require_admission(self) -> None:
+    def _require_admission(self, attempt: int) -> None:
         """Look again whether we may begin; if not, the lock is given back and what waits is not written. Raises ``LeaseLost``."""
         try:
+            if attempt > LOOKS:
+                told = f"whether '{self._writer.infra}' is frozen cannot be told: the remote shows less than it compares with"
+                raise Stop(Exit.FAILURE, told, "nothing was begun; try again")
             self._admission.again(self._lock.kind)
+            self._writer.chain.backoff.wait(attempt)
         except Stop as stop:
             self.refused, self._waiting, self._admitted = stop, Changes(), True
             with suppress(LeaseLost):

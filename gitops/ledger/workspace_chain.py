@@ -183,17 +183,20 @@ class WorkspaceChain:
         """The freeze that keeps ``infra`` from being changed now, by what was seen last. Raises ``Stop`` when unknown."""
         return self.last().freeze(infra, self._clock.wall())
 
-    def require_open(self, infra: str, kind: str = "write") -> None:
-        """Refuse what would change a frozen infra. Raises ``Stop`` (locked), or another when it is not known."""
-        found = self.standing(infra)
+    def require_open(self, infra: str, kind: str = "write") -> str:
+        """Refuse what would change a frozen infra; returns the tip by which it is not. Raises ``Stop`` (locked), or another when
+        it is not known."""
+        view = self.last()
+        found = view.freeze(infra, self._clock.wall())
         if found is None or kind in CHANGES_NOTHING:
-            return
+            return view.tip
         hint = f"wait for it, or ask them to '{found.thaw}' (anybody can, with --reason TEXT)"
         raise Stop(Exit.LOCKED, found.text, hint)
 
-    def admit(self, infra: str, kind: str) -> None:
+    def admit(self, infra: str, kind: str) -> str:
         """Whether the lock of ``infra`` may be taken now, by what was seen last; a remote that nobody tried out within 30 days is
-        tried out here. Raises ``Stop``: frozen (locked), a remote that keeps no promises (failure), unknown."""
+        tried out here. Returns the tip by which it may. Raises ``Stop``: frozen (locked), a remote that keeps no promises
+        (failure), unknown."""
         self.require_open(infra, kind)
         found = self.last().probe(self._address)
         if found is None or not found.valid(self._clock.wall()):
@@ -201,6 +204,8 @@ class WorkspaceChain:
         if found.broken:
             message = f"{found.remote} is not fit for a ledger, two could write at once; not so: {', '.join(found.broken)}"
             raise Stop(Exit.FAILURE, message, "move to a remote that is, or mend it and run 'provisioning doctor --remote'")
+        # trying it out took a while, and writing that down has read the chain anew
+        return self.require_open(infra, kind)
 
     def _tried(self) -> ProbeRecord:
         """Try the remote out, and write down what was found; where that is not possible, what was found still counts."""

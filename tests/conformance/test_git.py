@@ -119,6 +119,16 @@ class TestPush:
         assert remote.push([RefUpdate(LOCK, held, commit(repository, held, lock="2"))], {AUDIT: told}) is Pushed.REJECTED
         assert at(remote) == {LOCK: held}
 
+    @pytest.mark.parametrize("nowhere", ["", ZERO])
+    def test_what_is_to_be_unmoved_is_a_commit(self, shared: Any, nowhere: str) -> None:
+        """To git an empty one would be the order to delete it."""
+        repository, remote = shared.clone()
+        told, held = commit(repository, head="1"), commit(repository, lock="ann")
+        remote.push([RefUpdate(AUDIT, ZERO, told)])
+        with pytest.raises(GitError, match="has to be there"):
+            remote.push([RefUpdate(LOCK, ZERO, held)], {AUDIT: nowhere})
+        assert at(remote) == {AUDIT: told}
+
     def test_a_ref_left_where_it_is_is_refused_as_it_fences_nothing(self, shared: Any) -> None:  # A5
         repository, remote = shared.clone()
         held = commit(repository, lock="ann")

@@ -8,7 +8,7 @@ from random import Random
 
 from machines import CALM, Faults, Machine, Process, World
 from network import Clone
-from office import INFRA, LEDGER, Declared, Habits, Office, apply_head, green, refreshed
+from office import INFRA, LEDGER, Declared, Habits, Job, Office, apply_head, freeze_a_while, green, refreshed, thaw_all
 
 from executors.simulated import LAG, LATE
 from gitops.ports import GitError
@@ -30,6 +30,8 @@ class Script:
     """What is declared, and after how many seconds; the first at once."""
     faults: Faults
     window: int = 4
+    freezes: tuple[tuple[float, float], ...] = ()
+    """After how many seconds somebody freezes the infra, and for how long."""
 
 
 @dataclass
@@ -59,7 +61,10 @@ def script_of(seed: int, kind: str = "") -> Script:
     """A script drawn from ``seed``."""
     chance = Random(seed * 2 + 1)  # noqa: S311  # chance that replays
     kind = kind or chance.choice(("key", "key", "name", "name", "tag"))
-    return Script(kind, chance.choice((1, 2, 2, 3)), tuple(_changes(chance)), _faults(chance), chance.choice((1, 2, 4)))
+    workers, changes, faults = chance.choice((1, 2, 2, 3)), tuple(_changes(chance)), _faults(chance)
+    window, freezes = chance.choice((1, 2, 4)), chance.choice((0, 0, 0, 1, 2))
+    spans = tuple((chance.random() * 60, chance.random() * 90) for _ in range(freezes))
+    return Script(kind, workers, changes, faults, window, spans)
 
 
 def _changes(chance: Random) -> list[tuple[float, Declared]]:
@@ -128,6 +133,7 @@ class Worker:
     attempts: int = ATTEMPTS
     done: bool = False
     process: Process | None = None
+    job: Job = apply_head
 
     def start(self, delay: float = 0.0) -> None:
         """Run the program ``delay`` seconds from now."""
@@ -148,7 +154,7 @@ class Worker:
     def _run(self, process: Process) -> None:
         office = self.history.office
         try:
-            end = apply_head(office.space(process, self.clone), self.habits, office.world.tell)
+            end = self.job(office.space(process, self.clone), self.habits, office.world.tell)
         except Stop as stop:
             end = f"stop {stop.code}: {stop.message}"
         except GitError as error:
@@ -172,7 +178,7 @@ def begin(seed: int, script: Script) -> History:
     return History(script, Office(World(seed, script.faults), script.kind, script.window))
 
 
-def hire(history: History, name: str, habits: Habits | None = None, attempts: int = ATTEMPTS) -> Worker:
+def hire(history: History, name: str, habits: Habits | None = None, attempts: int = ATTEMPTS, job: Job = apply_head) -> Worker:
     """Somebody with a machine and a clone of their own, and habits drawn by chance unless given."""
     chance = history.office.world.chance
     machine, clone = history.office.machine()
@@ -180,7 +186,7 @@ def hire(history: History, name: str, habits: Habits | None = None, attempts: in
         chance.choice((1, 2, 4)), chance.choice(("stop", "continue")), chance.random() < 0.2, chance.random() < 0.5,
         chance.choice((0.0, 120.0, 400.0, 400.0)),
     )  # fmt: skip
-    return Worker(history, name, machine, clone, habits or drawn, attempts)
+    return Worker(history, name, machine, clone, habits or drawn, attempts, job=job)
 
 
 def play(seed: int, script: Script | None = None) -> History:
@@ -195,6 +201,9 @@ def play(seed: int, script: Script | None = None) -> History:
         workers = [hire(history, f"w{number + 1}") for number in range(script.workers)]
         for worker in workers:
             worker.start(world.chance.random() * 20)
+        for number, (at, seconds) in enumerate(script.freezes):
+            workers.append(hire(history, f"f{number + 1}", job=freeze_a_while(seconds)))
+            workers[-1].start(at)
         latest = script.changes[-1][0]
         world.scheduler.run(
             lambda: world.scheduler.now >= latest and (all(w.done for w in workers) or world.scheduler.now > PATIENCE)
@@ -211,6 +220,10 @@ def recover(history: History, workers: list[Worker]) -> None:
     for worker in workers:
         worker.attempts = 0
     world.scheduler.run(lambda: all(w.done for w in workers))
+    if history.script.freezes:
+        workers = [hire(history, "thaw", Habits(), job=thaw_all)]
+        workers[0].start()
+        world.scheduler.run(lambda: workers[0].done)
     last = hire(history, "last", Habits(lock_timeout=600.0, resumes=world.chance.random() < 0.5))
     last.start()
     world.scheduler.run(lambda: last.done)

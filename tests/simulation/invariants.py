@@ -8,13 +8,15 @@ from functools import cached_property
 
 from history import History
 from network import Clone
-from office import ADA, INFRA, LEDGER
+from office import ADA, AUDIT, INFRA, LEDGER
 
 from gitops.git.memory import MemoryRemote
 from gitops.ledger import tree
+from gitops.ledger.admission import CHANGES_NOTHING
 from gitops.ledger.audit import verify
 from gitops.ledger.lock import Lock, State
 from gitops.ledger.view import View
+from gitops.ledger.workspace_check import head_at
 from planners.canonical import encode
 
 
@@ -72,6 +74,7 @@ def judge(history: History) -> list[str]:
     if not chain.tip:
         return ["no ledger was ever begun"] if any(history.office.cloud.things) else []
     found = [*_one_line(history, chain), *_one_actor(history, chain), *_quiet(history, chain), *_intents(history, chain)]
+    found += _frozen(history, chain)
     return [*found, *_doubled(history), *_same(history, chain), *_folded(chain)]
 
 
@@ -131,6 +134,26 @@ def _intents(history: History, chain: Chain) -> Iterator[str]:
             yield f"{call.verb} {call.address} was sent before its intent was written"
         if call.op not in told:
             yield f"{call.verb} {call.address} has no audit entry"
+
+
+def _frozen(history: History, chain: Chain) -> Iterator[str]:
+    """Nobody who got the lock while the infra was frozen began anything before it was thawed."""
+    MemoryRemote(chain.repository, history.office.server).fetch({AUDIT: AUDIT})
+    spans: list[tuple[float, float]] = []
+    for p in history.office.told:
+        move = head_at(chain.repository, p.oid).move
+        if move == "freeze" and (not spans or spans[-1][1] < p.at):
+            spans.append((p.at, float("inf")))
+        elif move == "thaw":
+            spans[-1] = (spans[-1][0], p.at)
+    until: dict[int, float] = {}
+    known = frozenset[str]()
+    for p in chain.commits:
+        if p.lock.move in ("acquire", "take-over") and p.lock.kind not in CHANGES_NOTHING:
+            until[p.lock.token] = max((end for since, end in spans if since < p.at < end), default=0.0)
+        if p.lock.move == "record" and p.intents - known and p.at < until.get(p.lock.token, 0.0):
+            yield f"{p.oid[:8]} by {p.sender} begins something at {p.at:.1f}, with a lock taken while it was frozen"
+        known |= p.intents
 
 
 def _doubled(history: History) -> Iterator[str]:

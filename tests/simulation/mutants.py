@@ -15,12 +15,13 @@ from executors.effects import Effects
 from executors.ports import Intent, Request, Result
 from gitops.git.memory import MemoryRepository, MemoryServer, copy
 from gitops.ledger import contend
+from gitops.ledger.admission import Admission
 from gitops.ledger.chain import Chain
 from gitops.ledger.held import Held
 from gitops.ledger.holder import Actor, Holder
 from gitops.ledger.lock import Lock, State
 from gitops.ledger.writer import Writer
-from gitops.ports import Person, Pushed, RefUpdate
+from gitops.ports import NOTHING, Person, Pushed, RefUpdate
 
 
 @contextmanager
@@ -145,18 +146,25 @@ def trusted_exit_code() -> Iterator[None]:
     """What git says is what happened: no answer means that nothing did."""
     send = Chain.send
 
-    def once(self: Any, old: str, new: str, patience: float = 10.0) -> str:
+    def once(self: Any, old: str, new: str, patience: float = 10.0, unmoved: Mapping[str, str] = NOTHING) -> str:
         told: list[Pushed] = []
         push = self.remote.push
 
-        def listen(updates: Sequence[RefUpdate]) -> Pushed:
-            told.append(push(updates))
+        def listen(updates: Sequence[RefUpdate], beside: Mapping[str, str]) -> Pushed:
+            told.append(push(updates, beside))
             return Pushed.ACCEPTED if told[-1] is Pushed.UNKNOWN else told[-1]
 
         with mock.patch.object(self.remote, "push", listen):
-            return send(self, old, new, patience)
+            return send(self, old, new, patience, unmoved)
 
     with mock.patch.object(Chain, "send", once):
+        yield
+
+
+@contextmanager
+def asked_once() -> Iterator[None]:
+    """Whether it is frozen is asked before the lock is taken, and never again."""
+    with mock.patch.object(Admission, "unmoved", lambda self, kind: NOTHING):
         yield
 
 
@@ -164,7 +172,7 @@ MUTANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
     mutant.__name__: mutant
     for mutant in (
         no_fence, no_compare, delete_as_release, identical_commits, own_lease, wall_clock_lease, intent_after_effect,
-        retry_without_key, trusted_exit_code,
+        retry_without_key, trusted_exit_code, asked_once,
     )
 }  # fmt: skip
 __all__ = ["MUTANTS", "World"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from unittest import mock
 
 from cloud import Cloud
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 INFRA = "shop"
 MAIN = "refs/heads/main"
 LEDGER = f"refs/heads/provisioning/ledger/{INFRA}"
+AUDIT = "refs/heads/provisioning/audit"
 ADA = Person("Ada Example", "ada@example.org", 1_700_000_000)
 WORKSPACE = """\
 format: 1
@@ -81,6 +82,8 @@ class Office:
     server: MemoryServer = field(default_factory=MemoryServer)
     published: list[Landed] = field(default_factory=list)
     """Every move of the ledger at the server."""
+    told: list[Landed] = field(default_factory=list)
+    """Every move of the workspace's chain there."""
     processes: dict[tuple[str, int], str] = field(default_factory=dict)
     """Host and process number -> the name of the process."""
 
@@ -154,7 +157,8 @@ class Space(Workspace):
 
     def _note(self, updates: Sequence[RefUpdate], sent: float) -> None:
         office, name = self._office, self._process.name
-        office.published += [Landed(office.world.scheduler.now, name, u.new, sent) for u in updates if u.ref == LEDGER]
+        for ref, landed in ((LEDGER, office.published), (AUDIT, office.told)):
+            landed += [Landed(office.world.scheduler.now, name, u.new, sent) for u in updates if u.ref == ref]
 
     def try_remote(self) -> Probe:
         """The server of this world keeps its word; how that is found out is tested elsewhere."""
@@ -219,6 +223,12 @@ class Habits:
     lock_timeout: float = 300.0
 
 
+Job: TypeAlias = Callable[[Space, Habits, Callable[[str], None]], str]
+"""What somebody runs, again and again until it says that there is nothing to do."""
+AGES = 10.0 * 24 * 3600
+"""Seconds: no clock of a history comes that far, so a freeze ends when somebody ends it."""
+
+
 def refreshed(space: Space) -> Planned:
     """A plan that looks at everything: ``plan --refresh``."""
     head = sources.protected_head(space)
@@ -245,4 +255,42 @@ def apply_head(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
     return outcome.status
 
 
-__all__ = ["ADA", "INFRA", "LEDGER", "GitError", "Habits", "Office", "Space", "Stop", "apply_head", "green", "refreshed"]
+def freeze_a_while(seconds: float) -> Job:
+    """What a person does who freezes the infra, looks into something, and ends it."""
+
+    def job(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
+        del habits
+        made = space.common.freeze(INFRA, "to look into it", space.clock.wall() + AGES)
+        say(f"frozen by {made.name}")
+        space.clock.sleep(seconds)
+        space.common.thaw(INFRA, "")
+        say(f"thawed by {made.name}")
+        return "nothing to do"
+
+    return job
+
+
+def thaw_all(space: Space, habits: Habits, say: Callable[[str], None]) -> str:
+    """What whoever puts an end to it does: nobody who froze the infra is there any more."""
+    del habits, say
+    if space.common.view().freeze(INFRA, space.clock.wall()) is not None:
+        space.common.thaw(INFRA, "they have left")
+    return "nothing to do"
+
+
+__all__ = [
+    "ADA",
+    "INFRA",
+    "LEDGER",
+    "GitError",
+    "Habits",
+    "Job",
+    "Office",
+    "Space",
+    "Stop",
+    "apply_head",
+    "freeze_a_while",
+    "green",
+    "refreshed",
+    "thaw_all",
+]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from executors.ports import LeaseLost
-from gitops.git.memory import copy
+from gitops.git.memory import MemoryRemote, copy
+from gitops.ledger.chain import LOOKS
 from gitops.ledger.lock import State
 from gitops.ledger.view import View
 from gitops.ports import Person
@@ -124,3 +125,51 @@ def test_when_it_cannot_be_told_nothing_begins(world: World, ann: Quarters, bob:
     tip = remote.fetch({LEDGER: LEDGER})[LEDGER]
     view = View(repository, "dev", tip)
     assert (view.lock.state, view.runs()) == (State.FREE, ())
+
+
+def test_what_others_froze_while_the_remote_was_tried_out_counts(world: World, ann: Quarters, bob: Quarters) -> None:
+    """Found by the simulation: writing the probe down reads the chain anew."""
+    site = world.at_work(ann)
+
+    def meanwhile(updates: Any) -> None:
+        if updates[0].ref == REF:
+            world.server.before = None
+            bob.freeze("dev", "just now", HOUR)
+
+    world.server.before = meanwhile
+    with pytest.raises(Stop, match="infra 'dev' is frozen by bob"), site.acquire():
+        raise AssertionError
+    assert world.server.before is None
+
+
+def test_what_was_seen_for_another_infra_is_no_answer_for_this_one(
+    world: World, ann: Quarters, bob: Quarters, run: Any, intent: Any
+) -> None:
+    """Of several locked together the later ones look later."""
+    other = world.site("ann", clone=(ann.repository, ann.remote), common=ann.chain, infra="prod")
+    site = world.at_work(ann)
+    with site.acquire():
+        pass
+    with pytest.raises(Stop, match="infra 'dev' is frozen by bob"), site.acquire() as held:
+        bob.freeze("dev", "just now", HOUR)
+        with other.acquire("r2"):
+            held.begin_run(run())
+            with pytest.raises(LeaseLost):
+                held.record([], [intent(held)])
+
+
+def test_a_remote_that_shows_less_than_it_compares_with_is_given_up(
+    world: World, ann: Quarters, bob: Quarters, run: Any, intent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads from a replica that lags behind for longer than anybody waits."""
+    site = world.at_work(ann)
+    with pytest.raises(Stop, match="whether 'dev' is frozen cannot be told") as caught, site.acquire() as held:
+        shown, refs = world.server.refs[REF], MemoryRemote.refs
+        bob.freeze("dev", "just now", HOUR)
+        monkeypatch.setattr(MemoryRemote, "refs", lambda self, patterns: {**refs(self, patterns), REF: shown})
+        pushes = len(world.pushes)
+        held.begin_run(run())
+        with pytest.raises(LeaseLost):
+            held.record([], [intent(held)])
+    assert (caught.value.code, len(world.pushes) - pushes) == (Exit.FAILURE, LOOKS + 2), "and one gave the lock back"
+    assert View(site.repository, "dev", world.server.refs[LEDGER]).lock.state is State.FREE
