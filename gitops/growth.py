@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,25 +42,21 @@ def chains(space: Workspace, infra: str) -> tuple[Grown, ...]:
     return tuple(found)
 
 
-def table(space: Workspace, infras: Iterable[str]) -> list[dict[str, Any]]:
-    """One row per infra: what its live chain holds and takes."""
-    rows = []
-    for infra in infras:
-        view = space.ledger(infra).view()
-        with git_stops():
-            size = space.repository.disk_usage(view.tip) if view.tip else 0
-        generation = view.meta.generation if view.meta else 1
-        counts = {"transitions": view.lock.seq, "entries": view.lock.entries, "resources": len(view.recorded().resources)}
-        rows.append({"infra": infra, "generation": generation, **counts, "size": size})
-    return rows
+def row(space: Workspace, infra: str) -> dict[str, Any]:
+    """What its live chain holds and takes."""
+    view = space.ledger(infra).view()
+    with git_stops():
+        size = space.repository.disk_usage(view.tip) if view.tip else 0
+    generation = view.meta.generation if view.meta else 1
+    counts = {"transitions": view.lock.seq, "entries": view.lock.entries, "resources": len(view.recorded().resources)}
+    return {"infra": infra, "generation": generation, **counts, "size": size}
 
 
 def rotate(space: Workspace, infra: str, reason: str) -> tuple[int, int, str]:
     """(bytes before, bytes after, ref of the next chain). Raises ``Stop``."""
-    before = sum(row["size"] for row in table(space, [infra]))
+    before = row(space, infra)["size"]
     space.ledger(infra).rotate(reason)
-    after = sum(row["size"] for row in table(space, [infra]))
-    return before, after, space.ledger(infra).writer.chain.ref
+    return before, row(space, infra)["size"], space.ledger(infra).writer.chain.ref
 
 
 def readable(size: int) -> str:

@@ -64,37 +64,35 @@ def moment(unix: float) -> str:
     return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if unix else "-"
 
 
-def resource_table(space: Workspace, infras: Iterable[str], kind: str) -> list[dict[str, str]]:
+def resource_rows(space: Workspace, infra: str, kind: str) -> list[dict[str, str]]:
     """Declared and recorded resources of one kind."""
     commit = head(space)
+    declared = space.load(infra, commit).desired.resources if infra in sources.infra_names(space, commit) else {}
+    recorded = space.ledger(infra).view().recorded().resources
     rows = []
-    for infra in infras:
-        declared = space.load(infra, commit).desired.resources if infra in sources.infra_names(space, commit) else {}
-        recorded = space.ledger(infra).view().recorded().resources
-        for address in sorted({a for a in (*declared, *recorded) if kind_of(a) == kind}):
-            provider = declared[address].provider if address in declared else recorded[address].provider
-            said = "yes" if address in declared else "no"
-            kept = str(recorded[address].status) if address in recorded else "no"
-            rows.append({"address": address, "infra": infra, "provider": provider, "declared": said, "recorded": kept})
+    for address in sorted({a for a in (*declared, *recorded) if kind_of(a) == kind}):
+        provider = declared[address].provider if address in declared else recorded[address].provider
+        said = "yes" if address in declared else "no"
+        kept = str(recorded[address].status) if address in recorded else "no"
+        rows.append({"address": address, "infra": infra, "provider": provider, "declared": said, "recorded": kept})
     return rows
 
 
-def infra_table(space: Workspace) -> list[dict[str, Any]]:
-    """Every infra: declared, recorded, or both. Contacts the remote for the ledgers."""
+def all_infras(space: Workspace) -> tuple[str, ...]:
+    """Every infra that is declared, recorded, or both, sorted. Contacts the remote."""
+    return tuple(sorted({*sources.infra_names(space, head(space)), *sources.ledger_names(space)}))
+
+
+def infra_row(space: Workspace, infra: str) -> dict[str, Any]:
+    """How much of one infra is declared and recorded."""
     commit = head(space)
-    names = sources.infra_names(space, commit)
-    rows: list[dict[str, Any]] = []
-    for infra in sorted({*names, *sources.ledger_names(space)}):
-        loaded = space.load(infra, commit) if infra in names else None
-        rows.append(
-            {
-                "infra": infra,
-                "environment": loaded.desired.environment.name if loaded else "-",
-                "declared": len(loaded.desired.resources) if loaded else 0,
-                "recorded": len(space.ledger(infra).view().recorded().resources),
-            }
-        )
-    return rows
+    loaded = space.load(infra, commit) if infra in sources.infra_names(space, commit) else None
+    return {
+        "infra": infra,
+        "environment": loaded.desired.environment.name if loaded else "-",
+        "declared": len(loaded.desired.resources) if loaded else 0,
+        "recorded": len(space.ledger(infra).view().recorded().resources),
+    }
 
 
 def facts(space: Workspace) -> dict[str, Any]:
@@ -113,11 +111,10 @@ def facts(space: Workspace) -> dict[str, Any]:
     }
 
 
-def outputs(space: Workspace, infras: Iterable[str]) -> dict[str, Any]:
+def outputs(space: Workspace, infra: str) -> dict[str, Any]:
     """``address.output`` -> value of every recorded resource."""
     return {
         f"{address}.{key}": value
-        for infra in infras
         for address, item in sorted(space.ledger(infra).view().recorded().resources.items())
         for key, value in sorted(item.observed.items())
         if key != "resolved"

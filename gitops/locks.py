@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,10 @@ from gitops.visible import clean
 if TYPE_CHECKING:
     from gitops.ledger.holder import Actor, Holder
     from gitops.ledger.view import View
-    from gitops.ledger.workspace_moves import Freeze
+    from planners.steps import Notice
+
+
+FREE = "free: nothing keeps anybody out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,14 @@ class Why:
         return {"format": 1, **asdict(self)}
 
 
-def why(view: View, actor: Actor, wall: float, freeze: Freeze | None) -> Why:
-    """``view`` as seen by ``actor`` at the moment ``wall``; ``freeze`` is the one that stands for this infra, if any."""
+def why(view: View, actor: Actor, wall: float, frozen: Sequence[Notice]) -> Why:
+    """``view`` as seen by ``actor`` at the moment ``wall``; ``frozen``: what keeps the infra from being changed."""
     lock = view.lock
     holding = [Claim(lock.holder, lock.kind, lock.pulse)] if lock.holder else [*lock.readers]
     holders = tuple(party(view, actor, claim) for claim in holding)
     interrupted = view.interrupted_runs()
     run = view.run(lock.run or (interrupted[-1].id if interrupted else ""))
+    todo = (*advice(view.infra, lock, holders, run.id if run else "", wall), *_thawing(frozen))
     first = run.first if run else 1
     last = next((e for e in view.entries(first) if run and e.run == run.id and e.op), None)
     return Why(
@@ -86,8 +90,8 @@ def why(view: View, actor: Actor, wall: float, freeze: Freeze | None) -> Why:
         run.id if run else lock.run, run.status if run else "", run.plan if run else lock.plan,
         Step(last.run, last.action, last.address, last.status, last.message, last.time) if last else None,
         tuple(Step(view.intent_runs[i.op], i.action, i.address, "open") for i in view.open_intents),
-        freeze.text if freeze else "",
-        (*advice(view.infra, lock, holders, run.id if run else "", wall), *_thawing(freeze)),
+        "; ".join(notice.message for notice in frozen),
+        tuple(each for each in todo if each != FREE or not frozen),
     )  # fmt: skip
 
 
@@ -116,7 +120,7 @@ def advice(infra: str, lock: Lock, holders: tuple[Party, ...], run: str, wall: f
         elif lock.queue:
             yield f"free: {lock.queue[0].holder.name} is first in line and has 15 s to take it; wait with --lock-timeout 10m"
         else:
-            yield "free: nothing keeps anybody out"
+            yield FREE
     elif lock.state is State.HOLD:
         if lock.expires <= wall:
             yield "the hold is over: whoever locks next gets it"
@@ -134,9 +138,10 @@ def advice(infra: str, lock: Lock, holders: tuple[Party, ...], run: str, wall: f
         yield f"the ledger is sealed and the next one not begun yet: provisioning ledger rotate -i {infra}"
 
 
-def _thawing(freeze: Freeze | None) -> Iterator[str]:
-    if freeze:
-        yield f"nothing is changed while it is frozen; end that: {freeze.thaw}"
+def _thawing(frozen: Sequence[Notice]) -> Iterator[str]:
+    for notice in frozen:
+        told = f"while it is frozen; end that: {notice.blocks}" if notice.blocks else "before that can be told"
+        yield f"nothing is changed {told}"
 
 
 def _written(infra: str, lock: Lock, holder: Party, run: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ def make_plan(space: Workspace, ask: Ask) -> Planned:
     """Desired against recorded (and observed, when asked). Raises ``Stop``: invalid declarations, unreachable remote."""
     view = space.ledger(ask.infra).view(offline=ask.offline)
     ask, notices = sources.follow_pin(space, ask, view)
-    notices += sources.frozen(space, ask.infra)
+    notices += sources.frozen(space, ask.infra) + sources.interrupted(space, view)
     if (known := converged(space, ask, view)) is not None:
         return Planned(ask, replace(known, notices=notices), view, None)
     return plan_from(space, ask, view, space.load(ask.infra, ask.treeish), notices)

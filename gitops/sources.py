@@ -170,6 +170,15 @@ def frozen(space: Workspace, infra: str) -> tuple[Notice, ...]:
     return (Notice("frozen", found.text, f"'{found.thaw}'"),) if found else ()
 
 
+def interrupted(space: Workspace, view: View) -> tuple[Notice, ...]:
+    """Runs that ended without an end: nobody works on them, and nothing new starts before they are closed."""
+    lock, infra = view.lock, view.infra
+    dead = [lock.run] if lock.holder is not None and lock.run and space.actor.is_dead(lock.holder) else []
+    both = f"'provisioning run resume RUN' goes on with it, 'provisioning apply -i {infra}' closes it and plans afresh"
+    runs = [*(run.id for run in view.interrupted_runs()), *dead]
+    return tuple(Notice("interrupted", f"run {run} of {infra} was interrupted: {both.replace('RUN', run)}") for run in runs)
+
+
 def frozen_version(pin: Pin | bool | None) -> str:
     """The version of the snapshot that a pin names, "" for none."""
     kind, _, version = pin.source.partition(":") if isinstance(pin, Pin) else ("", "", "")

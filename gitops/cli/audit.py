@@ -13,6 +13,7 @@ import click
 
 from gitops.cli.context import Context
 from gitops.cli.durations import moment_of
+from gitops.cli.repair import repair_options, repaired
 from gitops.inspect import moment
 from gitops.stops import Exit, Stop
 from gitops.visible import lines
@@ -43,7 +44,7 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(help="The audit chain: log, export, verify, anchor, sign.")
+@click.group(help="The audit chain: log, export, verify, anchor, repair, sign.")
 def audit() -> None:
     """Every transition of a ledger is one commit with its audit entries."""
 
@@ -57,7 +58,15 @@ def audit_log(context: Context, /, limit: int, **asked: str) -> None:
     entries = [*read(context, wanted(context, asked), limit)]
     rows = [("TIME", "INFRA", "ACTOR", "ACTION", "ADDRESS", "STATUS", "MESSAGE")]
     rows += [
-        (moment(e.time), i or "-", e.actor, e.action, e.address or "-", e.status or "-", e.message or e.reason)
+        (
+            moment(e.time),
+            i or "-",
+            e.actor,
+            e.action,
+            e.address or "-",
+            e.status or "-",
+            ": ".join(filter(None, (e.message, e.reason))),
+        )
         for i, e in entries
     ]
     context.emit({"entries": [{"infra": i, **e.document()} for i, e in entries]}, "no entry", rows if entries else ())
@@ -77,12 +86,16 @@ def read(context: Context, asked: Wanted, limit: int = 0, forward: bool = False)
     from gitops.ledger.search import log
 
     space = context.workspace
-    for infra in context.ledgers():
-        view = space.ledger(infra).view()
+    for infra, view in context.views(context.ledgers()):
         context.tell_sealed(view)
         yield from ((infra, e) for e in log(view.entries(forward=forward), asked, limit))
     if not context.infra:
-        yield from (("", e) for e in log(space.common.view().entries(forward=forward), asked, limit))
+        try:
+            common = space.common.view()
+        except Stop as stop:
+            context.leave_out("", stop)
+            return
+        yield from (("", e) for e in log(common.entries(forward=forward), asked, limit))
 
 
 @audit.command("export", help="Entries as JSON lines or CSV, oldest first, written as they are read.")
@@ -194,6 +207,14 @@ def audit_anchor(context: Context, save: str, offline: bool) -> None:
         raise Stop(Exit.FAILURE, f"'{save}' cannot be written: {error.strerror}", "name a file that can be") from error
     context.note(f"anchored at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(anchor.time))}: {', '.join(anchor.ledgers)}")
     context.note(f"keep {save} where nobody can change both; check with 'provisioning audit verify --since-anchor {save}'")
+
+
+@audit.command("repair", help="Say what is wrong with the workspace's own chain (freezes, probes), and mend it.")
+@repair_options
+@click.pass_obj
+def audit_repair(context: Context, source: str, keep: str, reason: str) -> int:
+    """As 'state repair' does for a ledger."""
+    return repaired(context, "", source, keep, reason)
 
 
 @audit.command("sign", help="Vouch with your key for a ledger that nobody listed has signed so far.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from gitops.stops import Exit, Stop
 from gitops.visible import lines
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gitops.ledger.view import View
     from gitops.wiring import Workspace
     from planners.problems import Problem
+
+
+T = TypeVar("T")
 
 
 class LookedError(Exception):
@@ -35,6 +38,8 @@ class Context:
         self.check = bool(given.get("check", False))
         self.debug = bool(given.get("debug", False))
         self.no_color = bool(given.get("no_color", False)) or "NO_COLOR" in self.environ
+        self.left_out: list[tuple[str, Stop]] = []
+        """Infras ("" : what belongs to none) that an overview could not show, and why."""
         self._workspace: Workspace | None = None
 
     @classmethod
@@ -103,6 +108,32 @@ class Context:
             raise Stop(Exit.NOT_FOUND, f"infra '{self.infra}' has no ledger: nothing was ever applied", self._infra_hint(known))
         return (self.infra,)
 
+    def each(self, infras: Iterable[str], ask: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+        """(infra, what ``ask`` says of it). One that cannot be read hides none of the others: it is told and left out, and the
+        command ends with its code. Raises ``Stop`` where it is the only one that was asked for."""
+        names = tuple(infras)
+        for infra in names:
+            try:
+                answer = ask(infra)
+            except Stop as stop:
+                if len(names) == 1:
+                    raise
+                self.leave_out(infra, stop)
+                continue
+            yield infra, answer
+
+    def views(self, infras: Iterable[str]) -> Iterator[tuple[str, View]]:
+        """The ledgers as they are at the remote, as ``each`` has it."""
+        return self.each(infras, lambda infra: self.workspace.ledger(infra).view())
+
+    def leave_out(self, infra: str, stop: Stop) -> None:
+        """An overview goes on without this one, and says so."""
+        self.left_out.append((infra, stop))
+        self.warn(stop.problems)
+        self.note(
+            f"error: {infra or 'what belongs to no infra'} is left out: {stop.message}" + f"; {stop.hint}" * bool(stop.hint)
+        )
+
     def tell_sealed(self, view: View) -> None:
         """Say that only the living chain of a ledger is shown, where there is another before it."""
         if view.meta is not None and view.meta.generation > 1:
@@ -117,6 +148,9 @@ class Context:
 
     def emit(self, document: Any, text: str, rows: Sequence[Sequence[str]] = ()) -> None:
         """Print a result: the document for json and yaml, else the text (or ``rows``, first row the heads, as a table)."""
+        if self.left_out:
+            document = {**document, "left_out": [left_out_document(i, stop) for i, stop in self.left_out]}
+            text = "nothing else to show"
         if self.out == "json":
             self.print(as_json(document))
         elif self.out == "yaml":
@@ -216,6 +250,12 @@ def stop_document(stop: Stop) -> dict[str, Any]:
         "line": 0,
         "column": 0,
     }
+
+
+def left_out_document(infra: str, stop: Stop) -> dict[str, Any]:
+    """What an overview could not show, and why."""
+    told = {"infra": infra, "code": stop.code.name.lower().replace("_", "-"), "message": stop.message, "hint": stop.hint}
+    return {**told, "problems": [problem_document(p) for p in stop.problems]}
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

@@ -14,15 +14,16 @@ from gitops.stops import Exit
 def drift(context: Context, detailed_exitcode: bool) -> int:
     """One row per resource that differs."""
     from gitops.inspect import drifted
-    from gitops.sources import frozen
+    from gitops.sources import frozen, interrupted
 
     rows = [("ADDRESS", "INFRA", "FOUND", "DETAIL")]
     documents = []
-    for infra in context.ledgers():
-        for found in drifted(context.workspace, infra):
+    for infra, differing in context.each(context.ledgers(), lambda infra: drifted(context.workspace, infra)):
+        for found in differing:
             rows.append((found.address, infra, str(found.presence), found.detail))
             documents.append({"address": found.address, "infra": infra, "found": str(found.presence), "detail": found.detail})
-        for notice in frozen(context.workspace, infra):
+        view = context.workspace.ledger(infra).view(offline=True)
+        for notice in (*frozen(context.workspace, infra), *interrupted(context.workspace, view)):
             context.note(notice.message)
     context.emit({"drift": documents}, "no drift: everything recorded is as it was left", rows if documents else ())
     if documents and context.out == "text":

@@ -66,10 +66,11 @@ def group_for(kind: str) -> click.Group:
     @entries.command("list", help=f"Declared and recorded {PLURAL[kind]}.")
     @click.pass_obj
     def show(context: Context) -> None:
-        from gitops.inspect import resource_table
+        from gitops.inspect import resource_rows
 
         rows = [("ADDRESS", "INFRA", "PROVIDER", "DECLARED", "RECORDED")]
-        found = resource_table(context.workspace, context.infras(context.head), kind)
+        tables = context.each(context.infras(context.head), lambda infra: resource_rows(context.workspace, infra, kind))
+        found = [row for _, table in tables for row in table]
         rows += [(r["address"], r["infra"], r["provider"], r["declared"], r["recorded"]) for r in found]
         context.emit({"resources": found}, f"no {kind}", rows if found else ())
 

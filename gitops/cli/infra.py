@@ -37,9 +37,11 @@ def infra_create(context: Context, name: str, environment: str, provider: str) -
 @click.pass_obj
 def infra_list(context: Context) -> None:
     """One row per infra."""
-    from gitops.inspect import infra_table
+    from gitops.inspect import all_infras, infra_row
 
-    found = infra_table(context.workspace)
+    space = context.workspace
+    names = context.infras(context.head) if context.infra else all_infras(space)
+    found = [row for _, row in context.each(names, lambda infra: infra_row(space, infra))]
     rows = [("INFRA", "ENVIRONMENT", "DECLARED", "RECORDED")]
     rows += [(i["infra"], i["environment"], str(i["declared"]), str(i["recorded"])) for i in found]
     context.emit({"infras": found}, "no infra yet; 'provisioning infra create NAME' makes one", rows if found else ())

@@ -16,9 +16,9 @@ def ledger() -> None:
 @click.pass_obj
 def ledger_list(context: Context) -> None:
     """One row per infra."""
-    from gitops.growth import readable, table
+    from gitops.growth import readable, row
 
-    found = table(context.workspace, context.ledgers())
+    found = [each for _, each in context.each(context.ledgers(), lambda infra: row(context.workspace, infra))]
     rows = [("INFRA", "GENERATION", "TRANSITIONS", "ENTRIES", "RESOURCES", "SIZE")]
     rows += [
         (r["infra"], str(r["generation"]), str(r["transitions"]), str(r["entries"]), str(r["resources"]), readable(r["size"]))

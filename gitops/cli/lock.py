@@ -13,6 +13,7 @@ from gitops.stops import Exit, Stop
 
 if TYPE_CHECKING:
     from gitops.ledger.lock import Lock
+    from gitops.ledger.workspace_moves import Freeze
     from gitops.locks import Why
 
 
@@ -34,14 +35,23 @@ def lock_list(context: Context) -> None:
 
     rows = [("INFRA", "STATE", "KIND", "HOLDER", "TOKEN", "FROZEN UNTIL", "REASON")]
     documents = []
-    for infra in context.ledgers():
-        held = context.workspace.ledger(infra).view().lock
-        frozen = context.workspace.common.standing(infra)
+    for infra, view in context.views(context.ledgers()):
+        held, frozen = view.lock, standing(context, infra)
         documents.append({"infra": infra, **lock_document(held), "frozen": freeze_document(frozen) if frozen else None})
         until, why = (moment(frozen.expires), frozen.reason) if frozen else ("-", "-")
         why = held.reason or why
         rows.append((infra, held.state, held.kind or "-", held.holder_text() or "-", str(held.token), until, why))
     context.emit({"locks": documents}, "no ledger yet: nothing was ever applied", rows if documents else ())
+
+
+def standing(context: Context, infra: str) -> Freeze | None:
+    """The freeze that stands, ``None`` also where that cannot be told, which is said once."""
+    try:
+        return context.workspace.common.standing(infra)
+    except Stop as stop:
+        if not any(name == "" for name, _ in context.left_out):
+            context.leave_out("", stop)
+        return None
 
 
 def lock_document(held: object) -> dict[str, object]:
@@ -77,10 +87,11 @@ def lock_why(context: Context) -> None:
 def explained(context: Context, infra: str) -> tuple[Why, Lock]:
     """All there is to say about the lock, and the lock itself, as they are at the remote now."""
     from gitops.locks import why
+    from gitops.sources import frozen
 
     space = context.workspace
     view = space.ledger(infra).view()
-    return why(view, space.actor, space.clock.wall(), space.common.standing(infra)), view.lock
+    return why(view, space.actor, space.clock.wall(), frozen(space, infra)), view.lock
 
 
 @lock.command("acquire", help="Hold an infra by hand, so that nothing else changes it.")

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("gitops.cli.ledger:ledger", "Ledgers: list, show, rotate, detour, return."),
     "run": ("gitops.cli.run:run", "Runs: list, show, logs, resume, cancel."),
     "lock": ("gitops.cli.lock:lock", "Locks: list, show, why, acquire, release, break, run; freeze, thaw, freezes."),
-    "audit": ("gitops.cli.audit:audit", "The audit chain: log, export, verify, anchor, sign."),
+    "audit": ("gitops.cli.audit:audit", "The audit chain: log, export, verify, anchor, repair, sign."),
     "snapshot": ("gitops.cli.snapshot:snapshot", "Frozen snapshots: list, show, verify."),
     "workspace": ("gitops.cli.workspace:workspace", "The workspace: freeze, show."),
     "infra": ("gitops.cli.infra:infra", "Infras: create, list."),
@@ -160,7 +160,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options, rest = hoist(words)
         context = Context.from_options(options, os.environ)
         result = root.main(spell_out(rest), prog_name="provisioning", standalone_mode=False, obj=context)
-        return int(result) if isinstance(result, int) else Exit.OK
+        code = int(result) if isinstance(result, int) else Exit.OK
+        return context.left_out[0][1].code if context.left_out and code in (Exit.OK, Exit.CHANGES) else code
     except LookedError:
         return Exit.OK
     except Stop as stop:

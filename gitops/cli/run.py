@@ -29,12 +29,16 @@ def run() -> None:
 def find(context: Context, run_id: str) -> tuple[str, View, RunRecord]:
     """The infra that holds this run, its ledger view, and the run. Raises ``Stop`` (not found)."""
     views = []
-    for infra in context.ledgers():
-        views.append(context.workspace.ledger(infra).view())
-        if (item := views[-1].run(run_id)) is not None:
-            return infra, views[-1], item
+    for infra, view in context.views(context.ledgers()):
+        views.append(view)
+        if (item := view.run(run_id)) is not None:
+            context.left_out.clear()  # they have nothing to do with it
+            return infra, view, item
     for view in views:
         context.tell_sealed(view)
+    if context.left_out:
+        names = ", ".join(infra for infra, _ in context.left_out)
+        raise Stop(Exit.FAILURE, f"there is no run '{run_id}' in what can be read", f"it may be one of {names}: see above")
     raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
 
 
@@ -45,8 +49,7 @@ def run_list(context: Context, limit: int) -> None:
     """One row per run."""
     rows = [("RUN", "INFRA", "STATUS", "STARTED", "BY", "PLAN", "COMMIT")]
     documents = []
-    for infra in context.ledgers():
-        view = context.workspace.ledger(infra).view()
+    for infra, view in context.views(context.ledgers()):
         context.tell_sealed(view)
         for item in view.runs()[:limit]:
             rows.append((item.id, infra, item.status, moment(item.started), item.actor, item.plan[:12], item.source_commit[:12]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitops.cli.context import Context, as_json
+from gitops.cli.repair import repair_options, repaired
 from gitops.stops import Exit, Stop
 from planners.references import REPLACES
 
@@ -88,23 +89,8 @@ def state_move(context: Context, address: str, to: str, reason: str) -> None:
 
 
 @state.command("repair", help="Say what is wrong with a damaged ledger, and mend it.")
-@click.option(
-    "--from", "source", default="", metavar="PATH|URL|REV", help="Another clone, or a commit, that may have more of it."
-)
-@click.option("--keep", default="", metavar="ID", help="Of several lines, the one that you decide to go on from.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the audit.")
+@repair_options
 @click.pass_obj
 def state_repair(context: Context, source: str, keep: str, reason: str) -> int:
     """Explains first; nothing is done without a yes."""
-    from gitops.mending import document, examine, mend, text
-
-    infra = context.infra or context.one_infra(context.head, "state repair")
-    found = examine(context.workspace, infra, source, keep)
-    context.emit(document(found), text(found))
-    if found.remedy is None:
-        return Exit.FAILURE if found.choices else Exit.OK
-    if not reason and not context.check:
-        raise Stop(Exit.USAGE, "a repair is kept in the audit with its reason", "add --reason TEXT, or --check to only look")
-    context.confirm("Do that?")
-    context.note(mend(context.workspace, found, reason))
-    return Exit.OK
+    return repaired(context, context.infra or context.one_infra(context.head, "state repair"), source, keep, reason)

@@ -19,7 +19,7 @@ def status(context: Context) -> None:
     names = context.infras(context.head)
     if not context.infra:
         names = tuple(sorted({*names, *ledger_names(space)}))
-    found = [status_of(space, infra, context.head) for infra in names]
+    found = [row for _, row in context.each(names, lambda infra: status_of(space, infra, context.head))]
     rows = [("INFRA", "ENVIRONMENT", "RESOURCES", "PENDING", "LOCK", "LAST RUN")]
     rows += [(s["infra"], s["environment"], str(s["resources"]), s["pending"], s["lock"], s["last_run"]) for s in found]
     context.emit({"infras": found}, "no infra yet; 'provisioning infra create NAME' makes one", rows if found else ())
@@ -32,7 +32,8 @@ def output(context: Context, name: str | None) -> None:
     """All outputs, those of one ADDRESS, or one value by ADDRESS.OUTPUT."""
     from gitops.inspect import outputs
 
-    values = outputs(context.workspace, context.ledgers())
+    found = context.each(context.ledgers(), lambda infra: outputs(context.workspace, infra))
+    values = {key: value for _, those in found for key, value in those.items()}
     if name:
         chosen = {key: value for key, value in values.items() if key == name or key.startswith(name + ".")}
         if not chosen:

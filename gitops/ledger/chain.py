@@ -173,11 +173,8 @@ class Chain:
         were = "were" if self.kind.endswith("s") else "was"
         what = f"{tip[:12]} does not follow from it" if tip else "it is gone from the remote"
         message = f"TAMPERED: {self.what} {were} rewritten at the remote: this clone saw {seen[:12]} and {what}"
-        put_back = f"git push --force-with-lease={self.ref}:{tip} origin {seen}:{self.ref}"
-        hint = f"nothing is written any more; find out who did it and what others wrote since, then put it back: {put_back}"
-        if self.kind == "ledger":
-            command = f"provisioning state repair -i {self.infra}"
-            hint = f"nothing is written any more; '{command}' says what happened and what can be done"
+        command = f"provisioning state repair -i {self.infra}" if self.infra else "provisioning audit repair"
+        hint = f"nothing is written any more; '{command}' says what happened and what can be done"
         return Stop(Exit.FAILURE, message, hint)
 
     def publish(

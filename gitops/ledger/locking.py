@@ -189,7 +189,9 @@ class Locking:
             hint = f"'provisioning ledger rotate -i {self._infra}' begins it"
         elif lock.state is State.HOLD:
             message = f"infra '{self._infra}' is held by {who} until {moment(lock.expires)}: {lock.reason}"
-            hint = f"ask them to 'provisioning lock release -i {self._infra}', or break the lock with a reason"
+            release = f"'provisioning lock release -i {self._infra}'"
+            mine = lock.holder is not None and lock.holder.email == self._actor.person.email
+            hint = f"it is yours: {release} ends it" if mine else f"ask them to {release}, or break the lock with a reason"
         else:
             message = f"infra '{self._infra}' is locked by {who}: {lock.reason}; held since {moment(lock.since)}"
             who_then = "the next writer" if kind == "read" and lock.state is State.HELD else "whoever"

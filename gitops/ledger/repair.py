@@ -1,9 +1,10 @@
-"""What is wrong with a ledger, told before anything is done, and the one safe way back. It explains and never guesses.
+"""What is wrong with a chain, told before anything is done, and the one safe way back. It explains and never guesses.
 
-Everything known of the ledger is a chain with a tip: the one at the remote, the one this clone saw last, those another clone
-has. Each is walked to its last good transition. When one of these follows from all the others it is the truth, and what is at
-the remote is brought forward to it: by sending what it lacks, or by a ``repair``, a new transition that stands on everything
-there is and continues the good one. Two good lines that part are a fork: which of them counts, a person says.
+Everything known of a ledger, or of the workspace's own chain, is a chain with a tip: the one at the remote, the one this clone
+saw last, those another clone has. Each is walked to its last good transition. When one of these follows from all the others it
+is the truth, and what is at the remote is brought forward to it: by sending what it lacks, or by a ``repair``, a new transition
+that stands on everything there is and continues the good one. Two good lines that part are a fork: which of them counts, a
+person says. What differs between chains is in their ``Subject``.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from gitops.ledger.chain import Chain, stop_of
 from gitops.ledger.check import newer_format, reckoned, walk
 from gitops.ledger.line import abandoned, cited, follows, line
 from gitops.ledger.lock import freed
-from gitops.ledger.records import Entry, Meta
-from gitops.ledger.signing import Signing
+from gitops.ledger.records import Entry
 from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
@@ -63,7 +64,7 @@ class Diagnosis:
     """``there`` is the tip at the remote ("" : gone), ``good`` the last good transition ("" : not known which). ``told`` is
     everything found, in sentences; with neither ``remedy`` nor ``choices`` nothing is wrong."""
 
-    infra: str
+    what: str
     there: str
     good: str
     told: tuple[str, ...]
@@ -71,23 +72,48 @@ class Diagnosis:
     choices: tuple[str, ...] = ()
 
 
+class Subject(Protocol):
+    """A chain that may be damaged. ``command`` is what mends it, as a person types it."""
+
+    chain: Chain
+    command: str
+
+    def newest(self, seen: str) -> str:
+        """The tip at the remote that counts, "" when it is gone. Raises ``GitError``."""
+
+    def faults(self, commits: list[Commit]) -> Iterable[tuple[Commit, str]]:
+        """What is wrong with a whole chain, oldest first."""
+
+    def newer(self, commit: Commit) -> bool:
+        """Whether a newer version wrote it."""
+
+    def ours(self, good: str) -> bool:
+        """Whether a good line is one of this very chain, and not of another's."""
+
+    def misplaced(self, there: str, goods: Sequence[str]) -> tuple[str, str]:
+        """(why, what to do) where what is at the remote does not belong there, whatever it holds; "" where it does."""
+
+    def means(self, good: str) -> list[str]:
+        """What it means to go on from there, in sentences."""
+
+    def continuation(self, remedy: Remedy, reason: str) -> str:
+        """A ``repair`` on all of ``remedy.on``, with the state of ``remedy.keep``; not sent anywhere."""
+
+
 # --- looking ---------------------------------------------------------------------------------------------
 
 
-def diagnose(writer: Writer, elsewhere: Sequence[str] = (), keep: str = "") -> Diagnosis:
-    """How a ledger stands. ``elsewhere``: tips of it that another clone has, fetched already. ``keep``: how the id
-    begins of the transition that a person chose. Raises ``Stop``: no ledger, the remote does not answer, ``keep`` is no choice.
-    """
-    chain, seen = writer.chain, writer.chain.seen()
+def diagnose(subject: Subject, elsewhere: Sequence[str] = (), keep: str = "") -> Diagnosis:
+    """How a chain stands. ``elsewhere``: tips of it that another clone has, fetched already. ``keep``: how the id begins of the
+    commit that a person chose. Raises ``Stop``: there is none, the remote does not answer, ``keep`` is no choice."""
+    chain, seen = subject.chain, subject.chain.seen()
     known = [tip for tip in dict.fromkeys((seen, *elsewhere)) if tip]
     try:
-        there = _newest(chain, seen)
+        there = subject.newest(seen)
     except GitError as error:
         raise stop_of(error) from error
     if not there and not known:
-        raise Stop(
-            Exit.NOT_FOUND, f"infra '{chain.infra}' has no ledger, and this clone never saw one", "name a clone that did: --from"
-        )
+        raise Stop(Exit.NOT_FOUND, f"there is not {chain.what}, and this clone never saw it", "name a clone that did: --from")
     told = [f"at the remote: {there[:12] if there else 'nothing, the branch is gone'}"]
     told += [f"{'this clone saw' if tip == seen else 'elsewhere'}: {tip[:12]}" for tip in known]
     try:
@@ -98,21 +124,11 @@ def diagnose(writer: Writer, elsewhere: Sequence[str] = (), keep: str = "") -> D
     except GitError as error:
         return _remote_unread(chain, there, known, told, error)
     try:
-        chains = [chained(chain.repository, tip, writer.signing) for tip in dict.fromkeys((there, *known)) if tip]
+        chains = [chained(subject, tip) for tip in dict.fromkeys((there, *known)) if tip]
     except GitError as error:
         lost = f"this clone cannot read the chain whole: {error}"
-        return Diagnosis(chain.infra, there, "", (*told, lost), None, ("look again from another clone, or name one: --from",))
-    return _judged(chain, writer.meta, there, chains, told, keep)
-
-
-def _newest(chain: Chain, seen: str) -> str:
-    """The tip of the ref that counts, "" when it is gone: the newest that is there, or that this clone saw."""
-    tips, last = chain.tips(), 1
-    with suppress(Stop):  # what is missing here is fetched next
-        meta = View(chain.repository, chain.infra, seen).meta
-        last = meta.generation if meta else 1
-    chain.generation = max(last, *tips, 1)
-    return tips.get(chain.generation, "")
+        return Diagnosis(chain.what, there, "", (*told, lost), None, ("look again from another clone, or name one: --from",))
+    return _judged(subject, there, chains, told, keep)
 
 
 def heads(repository: Repository, tips: Iterable[str]) -> list[str]:
@@ -121,16 +137,15 @@ def heads(repository: Repository, tips: Iterable[str]) -> list[str]:
     return [a for a in unique if not any(a != b and follows(repository, b, a) for b in unique)]
 
 
-def chained(repository: Repository, tip: str, signing: Signing | None = None) -> Chained:
+def chained(subject: Subject, tip: str) -> Chained:
     """The chain of ``tip``, walked from its beginning. Raises ``GitError`` when objects are missing."""
-    commits = line(repository, tip)[::-1]
+    commits = line(subject.chain.repository, tip)[::-1]
     faults = dict[str, str]()
-    unsigned = signing.missing(commits) if signing else ()
-    for commit, fault in (*walk(repository, commits), *unsigned):
+    for commit, fault in subject.faults(commits):
         faults.setdefault(commit.oid, fault)
     first = next((n for n, commit in enumerate(commits) if commit.oid in faults), len(commits))
     after = tuple((commit, faults.get(commit.oid, "")) for commit in commits[first:])
-    newer = any(newer_format(repository, commit) for commit, _ in after)
+    newer = any(subject.newer(commit) for commit, _ in after)
     return Chained(tip, commits[first - 1].oid if first else "", after, newer, cited(commits[0]))
 
 
@@ -143,50 +158,36 @@ def _remote_unread(chain: Chain, there: str, known: Sequence[str], told: Sequenc
     with_it = [tip for tip in known if tip == there]
     where = "this clone has" if with_it else "find a clone that has"
     choices.append(f"{where} {there[:12]}: whoever runs the remote can copy the objects from there into its repository")
-    return Diagnosis(chain.infra, there, "", tuple(found), None, tuple(choices))
+    return Diagnosis(chain.what, there, "", tuple(found), None, tuple(choices))
 
 
 # --- judging ---------------------------------------------------------------------------------------------
 
 
-def _judged(chain: Chain, meta: Meta, there: str, chains: Sequence[Chained], told: Sequence[str], keep: str) -> Diagnosis:
-    repository, infra = chain.repository, chain.infra
-    goods = heads(repository, (c.good for c in chains if _is_ours(View(repository, infra, c.good).meta, meta)))
+def _judged(subject: Subject, there: str, chains: Sequence[Chained], told: Sequence[str], keep: str) -> Diagnosis:
+    repository, what = subject.chain.repository, subject.chain.what
+    goods = heads(repository, (c.good for c in chains if c.good and subject.ours(c.good)))
     tips = heads(repository, (c.tip for c in chains))
     found = [*told, *(text for c in chains if c.tip in tips for text in _damage(c))]
     if not goods:
-        hint = (
-            "name a clone that has seen a good one: --from; if there is none, delete the branch by hand and begin the infra anew"
-        )
-        return Diagnosis(infra, there, "", (*found, "nothing of this is a ledger of this infra and workspace"), None, (hint,))
-    if there and all(_generation(repository, infra, good) < chain.generation for good in goods):
-        branch = chain.ref.removeprefix("refs/heads/")
-        away = f"take the branch {branch} away: git push --force-with-lease={chain.ref}:{there} origin :{chain.ref}"
-        why = f"{branch} is no continuation of the ledger: nothing that was sealed goes on there"
-        return Diagnosis(infra, there, goods[0] if len(goods) == 1 else "", (*found, why), None, (away,))
+        hint = "name a clone that has seen a good one: --from; if there is none, delete the branch by hand and begin anew"
+        return Diagnosis(what, there, "", (*found, f"nothing of this is {what} in this workspace"), None, (hint,))
+    why, away = subject.misplaced(there, goods)
+    if why:
+        return Diagnosis(what, there, goods[0] if len(goods) == 1 else "", (*found, why), None, (away,))
     kept = [good for good in goods if keep and good.startswith(keep)]
     if keep and len(kept) != 1:
         raise Stop(Exit.USAGE, f"'{keep}' is not among what could be kept", f"choose from {', '.join(g[:12] for g in goods)}")
     if tips == [there] == goods:
-        return Diagnosis(infra, there, there, (*found, "nothing is wrong: every transition up to there is legal"))
-    found += [text for good in goods for text in _means(View(repository, infra, good))]
-    if not kept and (why := _undecided(repository, goods, [c for c in chains if c.tip in tips])):
-        choices = [f"go on from {g[:12]}: provisioning state repair -i {infra} --keep {g[:12]} --reason TEXT" for g in goods]
+        return Diagnosis(what, there, there, (*found, "nothing is wrong: every transition up to there is legal"))
+    found += [text for good in goods for text in subject.means(good)]
+    if not kept and (why := _undecided(subject.chain, goods, [c for c in chains if c.tip in tips])):
+        choices = [f"go on from {g[:12]}: {subject.command} --keep {g[:12]} --reason TEXT" for g in goods]
         if seal := next((c.seal for c in chains if c.seal and len(goods) > 1), ""):
             choices = [f"name a clone that has {seal[:12]}, by which the chain before was sealed: --from"]
-        return Diagnosis(infra, there, goods[0] if len(goods) == 1 else "", (*found, why), None, tuple(choices))
+        return Diagnosis(what, there, goods[0] if len(goods) == 1 else "", (*found, why), None, tuple(choices))
     good = (kept or goods)[0]
-    return Diagnosis(infra, there, good, tuple(found), _remedy(chain.ref, there, tips, good))
-
-
-def _generation(repository: Repository, infra: str, tip: str) -> int:
-    """Which chain of the ledger ``tip`` belongs to."""
-    meta = View(repository, infra, tip).meta
-    return meta.generation if meta else 0
-
-
-def _is_ours(found: Meta | None, meta: Meta) -> bool:
-    return found is not None and (found.workspace, found.infra) == (meta.workspace, meta.infra)
+    return Diagnosis(what, there, good, tuple(found), _remedy(subject.chain.ref, there, tips, good))
 
 
 def _remedy(ref: str, there: str, tips: Sequence[str], good: str) -> Remedy:
@@ -208,25 +209,10 @@ def _damage(chained: Chained) -> list[str]:
     return [f"{chained.tip[:12]} is damaged {since}:", *rows[:SHOWN], *more]
 
 
-def _means(view: View) -> list[str]:
-    """What it means to go on from ``view``."""
-    lock, opened = view.lock, sorted(intent.address for intent in view.open_intents)
-    told = [f"at {view.tip[:12]} ({lock.move}, token {lock.token}) {len(view.recorded().resources)} resources are recorded"]
-    if opened:
-        told.append(
-            f"  steps with unknown outcome: {', '.join(opened)}; the next run asks their providers, then adopts or redoes"
-        )
-    if lock.holder_text():
-        told.append(
-            f"  the lock is with {lock.holder_text()}, who can write nothing more; a call already sent may still take effect"
-        )
-    return told
-
-
-def _undecided(repository: Repository, goods: Sequence[str], chains: Sequence[Chained]) -> str:
+def _undecided(chain: Chain, goods: Sequence[str], chains: Sequence[Chained]) -> str:
     """Why only a person can say from where to go on; "" when that is plain."""
     if len(goods) > 1:
-        return _forked(repository, goods)
+        return _forked(chain, goods)
     if any(chained.newer for chained in chains):
         return "some of it was written by a newer version of this program: look again with that one"
     resumed = [commit for chained in chains for commit in chained.resumed]
@@ -235,9 +221,9 @@ def _undecided(repository: Repository, goods: Sequence[str], chains: Sequence[Ch
     return f"{what} written on top of the damage ({oids}): a repair gives up what they recorded" if resumed else ""
 
 
-def _forked(repository: Repository, goods: Sequence[str]) -> str:
+def _forked(chain: Chain, goods: Sequence[str]) -> str:
     """Two good lines, from where they part."""
-    lines = [line(repository, good) for good in goods]
+    lines = [line(chain.repository, good) for good in goods]
     shared = set.intersection(*({c.oid for c in one} for one in lines))
     base = next((c.oid[:12] for c in lines[0] if c.oid in shared), "the very beginning")
     sides = [
@@ -245,17 +231,18 @@ def _forked(repository: Repository, goods: Sequence[str]) -> str:
         for one in lines
         if (own := [c for c in one if c.oid not in shared])
     ]
-    return f"the ledger goes on in two ways from {base}: {'; '.join(sides)}. Both may have changed the infrastructure"
+    changed = "Both may have changed the infrastructure" if chain.infra else "What only one of them says is lost with it"
+    return f"{chain.what} goes on in two ways from {base}: {'; '.join(sides)}. {changed}"
 
 
 # --- doing -----------------------------------------------------------------------------------------------
 
 
-def perform(writer: Writer, diagnosis: Diagnosis, remedy: Remedy, reason: str) -> str:
+def perform(subject: Subject, diagnosis: Diagnosis, remedy: Remedy, reason: str) -> str:
     """Carry out ``remedy``; the tip at the remote afterwards. Raises ``Stop``: the ref has moved since, or cannot be written."""
-    chain = writer.chain
+    chain = subject.chain
     try:
-        new = _continuation(writer, diagnosis, remedy, reason) if remedy.on else remedy.keep
+        new = subject.continuation(remedy, reason) if remedy.on else remedy.keep
         for attempt in range(1, TRIES + 1):
             chain.remote.push([RefUpdate(chain.ref, diagnosis.there or ZERO, new)])
             tip = chain.tips().get(chain.generation, "")
@@ -264,23 +251,89 @@ def perform(writer: Writer, diagnosis: Diagnosis, remedy: Remedy, reason: str) -
             if tip != diagnosis.there:
                 if tip and chain.repository.contains(chain.remote.fetch({chain.ref: chain.incoming})[chain.incoming], new):
                     return chain.fetch()
-                raise Stop(Exit.FAILURE, f"the ledger of '{diagnosis.infra}' was moved to {tip[:12]} meanwhile", "look again")
+                raise Stop(Exit.FAILURE, f"{chain.what} was moved to {tip[:12]} meanwhile", "look again")
             chain.backoff.wait(attempt)
     except GitError as error:
         raise stop_of(error) from error
     raise Stop(Exit.FAILURE, f"the remote does not take {new[:12]}", "try again, or ask whoever runs the remote")
 
 
-def _continuation(writer: Writer, diagnosis: Diagnosis, remedy: Remedy, reason: str) -> str:
-    """A ``repair`` on all of ``remedy.on``, with the state of ``remedy.keep``; not sent anywhere."""
-    repository, keep = writer.chain.repository, remedy.keep
-    before = reckoned(repository, View(repository, diagnosis.infra, keep).lock, remedy.on)
-    given_up = abandoned(repository, remedy.on, keep)
-    said = f"continues {keep}; given up: {', '.join(given_up[:SHOWN])}" + (
-        f" and {len(given_up) - SHOWN} more" if len(given_up) > SHOWN else ""
-    )
-    draft = Draft(
-        "repair", freed(before, View(repository, diagnosis.infra, keep).has_intents), {"": repository.commit(keep).tree},
-        (Entry(action="repair", message=said, reason=reason),), continues=keep, others=remedy.on[1:],
-    )  # fmt: skip
-    return writer.commit(remedy.on[0], before, draft)[0]
+def given_up(repository: Repository, remedy: Remedy) -> str:
+    """What the audit entry of a repair says."""
+    lost = abandoned(repository, remedy.on, remedy.keep)
+    more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    return f"continues {remedy.keep}; given up: {', '.join(lost[:SHOWN])}{more}"
+
+
+# --- a ledger --------------------------------------------------------------------------------------------
+
+
+class OfLedger:
+    """Implements ``Subject`` for the ledger of one infra."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.chain = writer.chain
+        self.command = f"provisioning state repair -i {writer.infra}"
+        self._writer = writer
+
+    def _view(self, tip: str) -> View:
+        return View(self.chain.repository, self.chain.infra, tip)
+
+    def _generation(self, tip: str) -> int:
+        meta = self._view(tip).meta
+        return meta.generation if meta else 0
+
+    def newest(self, seen: str) -> str:
+        """Of the newest generation that is there, or that this clone saw."""
+        tips, last = self.chain.tips(), 1
+        with suppress(Stop):  # what is missing here is fetched next
+            last = self._generation(seen) or 1
+        self.chain.generation = max(last, *tips, 1)
+        return tips.get(self.chain.generation, "")
+
+    def faults(self, commits: list[Commit]) -> Iterable[tuple[Commit, str]]:
+        """Those of the transitions, then those of signatures."""
+        signing = self._writer.signing
+        return (*walk(self.chain.repository, commits), *(signing.missing(commits) if signing else ()))
+
+    def newer(self, commit: Commit) -> bool:
+        """By the format of its lock."""
+        return newer_format(self.chain.repository, commit)
+
+    def ours(self, good: str) -> bool:
+        """Of this infra and workspace."""
+        found, meta = self._view(good).meta, self._writer.meta
+        return found is not None and (found.workspace, found.infra) == (meta.workspace, meta.infra)
+
+    def misplaced(self, there: str, goods: Sequence[str]) -> tuple[str, str]:
+        """A branch in the place of a next generation."""
+        chain = self.chain
+        if not there or any(self._generation(good) >= chain.generation for good in goods):
+            return "", ""
+        branch = chain.ref.removeprefix("refs/heads/")
+        why = f"{branch} is no continuation of the ledger: nothing that was sealed goes on there"
+        return why, f"take the branch {branch} away: git push --force-with-lease={chain.ref}:{there} origin :{chain.ref}"
+
+    def means(self, good: str) -> list[str]:
+        """What is recorded there, which steps are open, who has the lock."""
+        view = self._view(good)
+        lock, opened = view.lock, sorted(intent.address for intent in view.open_intents)
+        told = [f"at {view.tip[:12]} ({lock.move}, token {lock.token}) {len(view.recorded().resources)} resources are recorded"]
+        if opened:
+            steps = f"  steps with unknown outcome: {', '.join(opened)}"
+            told.append(f"{steps}; the next run asks their providers, then adopts or redoes")
+        if lock.holder_text():
+            held = f"  the lock is with {lock.holder_text()}, who can write nothing more"
+            told.append(f"{held}; a call already sent may still take effect")
+        return told
+
+    def continuation(self, remedy: Remedy, reason: str) -> str:
+        """Under a token that nobody had."""
+        repository, view = self.chain.repository, self._view(remedy.keep)
+        before = reckoned(repository, view.lock, remedy.on)
+        said = Entry(action="repair", message=given_up(repository, remedy), reason=reason)
+        draft = Draft(
+            "repair", freed(before, view.has_intents), {"": repository.commit(remedy.keep).tree}, (said,),
+            continues=remedy.keep, others=remedy.on[1:],
+        )  # fmt: skip
+        return self._writer.commit(remedy.on[0], before, draft)[0]

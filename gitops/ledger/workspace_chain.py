@@ -6,7 +6,7 @@ cannot be read says nobody: unknown is not empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from gitops.stops import Exit, Stop
 if TYPE_CHECKING:
     from executors.ports import Clock
     from gitops.ledger.holder import Actor
+    from gitops.ledger.repair import Subject
     from gitops.ledger.workspace_moves import Act, Freeze, Head, ProbeRecord
     from gitops.ports import Remote, Repository
 
@@ -165,14 +166,9 @@ class WorkspaceChain:
         except Malformed:
             bound = ""
         if wrong := faults_since(repository, tip, seen, LOOK):
-            hint = "'provisioning audit verify' names every such change"
             first, what_is_wrong = wrong[0]
-            if first.parents:
-                # never what this clone saw: others may have frozen something since
-                put_back = f"git push --force-with-lease={self.ref}:{tip} origin {first.parents[0]}:{self.ref}"
-                hint += f"; the last good one is put back by: {put_back}"
             message = f"TAMPERED: {what} was changed by something else than provisioning: {first.oid[:12]} {what_is_wrong}"
-            raise Stop(Exit.FAILURE, message, hint)
+            raise Stop(Exit.FAILURE, message, "'provisioning audit repair' says what happened and what can be done")
         if bound != self._workspace:
             hint = "a copied state repository needs a chain of its own: delete the copied provisioning/* branches"
             raise Stop(Exit.DENIED, f"{what} belongs to workspace {bound}, and this is {self._workspace}", hint)
@@ -277,6 +273,12 @@ class WorkspaceChain:
         assert ended is not None and isinstance(ended.value, Freeze)  # noqa: S101  # as found above
         return ended.value
 
+    def subject(self) -> Subject:
+        """The chain as something that may be damaged."""
+        from gitops.ledger.workspace_repair import OfWorkspace
+
+        return OfWorkspace(self._chain, self._workspace, self._clock, self._commit)
+
     def _make(self, act: Callable[[WorkspaceView, int], Act | None], infra: str = "", patience: float = PATIENCE) -> Act | None:
         """Make the move that the tip calls for (``None``: none), again when somebody else was faster. Raises ``Stop``."""
         for attempt in range(1, ROUNDS + 1):
@@ -301,11 +303,15 @@ class WorkspaceChain:
 
         return self._commit("", Head(self._workspace), Act("create"), "", wall)
 
-    def _commit(self, parent: str, head: Head | None, act: Act, infra: str, wall: int) -> tuple[str, Head]:
+    def _commit(
+        self, parent: str, head: Head | None, act: Act, infra: str, wall: int, others: Sequence[str] = ()
+    ) -> tuple[str, Head]:
         from gitops.ledger.transition import Stamp
         from gitops.ledger.workspace_moves import Head, compose
 
         stamp = Stamp(infra, self._actor.name, self._actor.host, self._nonce(), wall)
         after, edits, message = compose(head or Head(self._workspace), act, stamp)
         author = replace(self._actor.person, time=wall)
-        return self._chain.repository.write(parent, edits, message, author, self._sign), after
+        repository = self._chain.repository
+        kept = {"": repository.commit(act.continues).tree} if act.continues else {}
+        return repository.write(parent, {**kept, **edits}, message, author, self._sign, others), after

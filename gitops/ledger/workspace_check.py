@@ -9,6 +9,7 @@ from typing import Any
 from gitops.ledger import tree
 from gitops.ledger.audit import Verified, open_questions
 from gitops.ledger.check import Changed, changes
+from gitops.ledger.line import cited, continued, here, line
 from gitops.ledger.records import Entry, entry_of
 from gitops.ledger.shape import Malformed
 from gitops.ledger.transition import TRAILERS, trailers_of
@@ -26,6 +27,9 @@ from gitops.ledger.workspace_moves import (
 )
 from gitops.ports import Commit, GitError, Repository
 from planners.canonical import encode
+
+OWN_WORDS: Mapping[str, tuple[str, ...]] = {"thaw": ("message",), "repair": ()}
+"""Move -> of message and reason what is not its author's own."""
 
 
 def head_at(repository: Repository, oid: str) -> Head:
@@ -46,21 +50,46 @@ def walk(repository: Repository, commits: Sequence[Commit]) -> Iterator[tuple[Co
             yield commit, f"{HEAD}: {error}"
             before = replace(before, seq=before.seq + 1) if before else None
             continue
-        for fault in faults(commit, before, after, next(changes(repository, [commit]))):
+        for fault in (
+            *faults(commit, before, after, next(changes(repository, [commit]))),
+            *strays(repository, commit, before, after),
+        ):
             yield commit, fault
         before = after
 
 
 def _before(repository: Repository, first: Commit) -> Head | None:
+    former = continued(first)
     try:
-        return head_at(repository, first.parents[0]) if first.parents else None
+        return head_at(repository, former) if former and here(repository, former) else None
     except Malformed:
         return None
 
 
+def strays(repository: Repository, commit: Commit, before: Head | None, after: Head) -> list[str]:
+    """What is wrong with the parents of a commit and with what it says it continues. A repair stands on what it found, continues
+    what was good below it, and takes back nothing that began with a move of this program."""
+    other = cited(commit)
+    if after.move != "repair":
+        wrong = [f"it says that it continues {other[:12]}, as only a repair does"] if other else []
+        return wrong + ([] if len(commit.parents) == (before is not None) else [f"it has {len(commit.parents)} parents"])
+    above = [p for p in commit.parents if other and here(repository, other) and repository.contains(p, other)]
+    if not above:
+        return ["a repair continues a move below it"]
+    found = []
+    for parent in above:
+        if parent == other:
+            found += ["there was nothing to repair"] if len(commit.parents) == 1 else []
+            continue
+        first = line(repository, parent, other)[-1]
+        if continued(first) == other and not list(walk(repository, [first])):
+            found.append(f"it takes back {first.oid[:12]}, a move of this program")
+    return found
+
+
 def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[tuple[Commit, str]]:
     """(commit, what is wrong with it) of the newest, at most ``limit``, down to but without ``stop``. Raises ``GitError``."""
-    return list(walk(repository, list(reversed(repository.history(tip, stop, limit)))))
+    return list(walk(repository, line(repository, tip, stop, limit)[::-1]))
 
 
 # --- the rules: pure -------------------------------------------------------------------------------------
@@ -69,8 +98,6 @@ def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> lis
 def faults(commit: Commit, before: Head | None, after: Head, changed: Mapping[str, Changed]) -> list[str]:
     """Everything about a commit that is no legal move of this program, each as ``path: what`` where it has one."""
     found = illegal(before, after)
-    if len(commit.parents) != (before is not None):
-        found.append(f"it has {len(commit.parents)} parents")
     values, unread = _values(changed)
     found += unread
     entries = [(p, v) for p, v in values.items() if isinstance(v, Entry)]
@@ -147,7 +174,7 @@ def _entry(before: Head | None, after: Head, where: str, entry: Entry) -> list[s
 def _told(commit: Commit, after: Head, where: str, entry: Entry, value: Any, old: bytes | None) -> list[str]:
     """The entry tells what was changed, and author and trailers agree with it."""
     said = told(after.move, value, after.workspace)
-    compared = ["action", "status", "message", *(["reason"] if after.move != "thaw" else [])]
+    compared = ["action", "status", *OWN_WORDS.get(after.move, ("message", "reason"))]
     found = [f"{where}: its {name} is not what was done" for name in compared if getattr(entry, name) != getattr(said, name)]
     author = f"{commit.author.name} <{commit.author.email}>"
     trailers = trailers_of(commit.message)
@@ -190,7 +217,7 @@ def verify_workspace(repository: Repository, tip: str, workspace: str) -> Verifi
     if not tip:
         return Verified(0, (), ())
     try:
-        commits = list(reversed(repository.history(tip)))
+        commits = line(repository, tip)[::-1]
         findings = [f"{commit.oid[:12]} {fault}" for commit, fault in walk(repository, commits)]
     except GitError as error:
         return Verified(0, (f"{tip[:12]} the chain cannot be read whole: {error}",), ())

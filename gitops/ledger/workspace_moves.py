@@ -19,7 +19,7 @@ from gitops.ledger import tree
 from gitops.ledger.lock import NONCE
 from gitops.ledger.records import Entry
 from gitops.ledger.shape import Malformed, of_document, to_document
-from gitops.ledger.transition import Stamp, chained, trailers_text
+from gitops.ledger.transition import CONTINUES, Stamp, chained, trailers_text
 from planners.canonical import digest, encode
 
 FORMAT = 1
@@ -152,6 +152,7 @@ MOVES: Mapping[str, Move] = {
         Move("freeze", "a person says so, with a reason and an end within 30 days", "freezes"),
         Move("thaw", "a person ends it; somebody else's with a reason", "freezes", leaves=False),
         Move("probe", "the remote was tried out", "probes"),
+        Move("repair", "what followed is no move of this program, or there are two lines of them"),
     )
 }
 """Everything that is not in it is no move of this program."""
@@ -162,11 +163,14 @@ READERS: Mapping[str, Callable[[Any], Kept]] = {"freezes": freeze_of, "probes": 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A move about to be made: what it writes, or (``thaw``) takes away. ``reason``: why somebody else's freeze ends."""
+    """A move about to be made: what it writes, or (``thaw``) takes away. ``reason``: why somebody else's freeze ends, or why the
+    chain is repaired; ``continues``: the commit that a repair goes on from, ``message``: what it gives up."""
 
     move: str
     value: Kept | None = None
     reason: str = ""
+    continues: str = ""
+    message: str = ""
 
 
 def told(move: str, value: Kept | None, workspace: str) -> Entry:
@@ -179,13 +183,14 @@ def told(move: str, value: Kept | None, workspace: str) -> Entry:
     if value is not None:
         found = f"not so: {', '.join(value.broken)}" if value.broken else "fit for a ledger"
         return Entry(action=move, status="failed" if value.broken else "done", message=f"{value.remote}: {found}")
-    return Entry(action=move, message=f"workspace {workspace}")
+    return Entry(action=move, message="" if move == "repair" else f"workspace {workspace}")
 
 
 def compose(before: Head, act: Act, stamp: Stamp) -> tuple[Head, dict[str, bytes | None], str]:
     """(head after the move, edits, commit message). ``stamp.infra``: the infra it is about, "" for none."""
     said = told(act.move, act.value, before.workspace)
-    entry = chained(replace(said, reason=act.reason or said.reason), before.entries, before.chain, stamp)
+    said = replace(said, reason=act.reason or said.reason, message=act.message or said.message)
+    entry = chained(said, before.entries, before.chain, stamp)
     head = replace(
         before, format=FORMAT, move=act.move, seq=before.seq + 1, nonce=stamp.nonce, entries=entry.seq, chain=entry.digest
     )
@@ -193,7 +198,9 @@ def compose(before: Head, act: Act, stamp: Stamp) -> tuple[Head, dict[str, bytes
     if act.value is not None:
         edits[act.value.path] = encode(to_document(act.value)) if MOVES[act.move].leaves else None
     subject = f"workspace: {act.move}" + (f", {entry.message}" if act.value else "")
-    return head, edits, f"{subject}\n\n{trailers_text(infra=stamp.infra, actor=stamp.actor)}"
+    trailers = trailers_text(infra=stamp.infra, actor=stamp.actor)
+    trailers += f"Provisioning-{CONTINUES}: {act.continues}\n" if act.continues else ""
+    return head, edits, f"{subject}\n\n{trailers}"
 
 
 def illegal(before: Head | None, after: Head) -> list[str]:

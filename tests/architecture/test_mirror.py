@@ -25,6 +25,7 @@ ELSEWHERE: Mapping[str, str] = {
     "gitops/cli/ledger.py": "tests/scenarios/test_rotated_ledgers.py",
     "gitops/cli/lock.py": "tests/scenarios/test_commands.py",
     "gitops/cli/plan.py": "tests/scenarios/test_main_job.py",
+    "gitops/cli/repair.py": "tests/scenarios/test_damaged_ledgers.py",
     "gitops/cli/run.py": "tests/scenarios/test_commands.py",
     "gitops/cli/snapshot.py": "tests/scenarios/test_main_job.py",
     "gitops/cli/state.py": "tests/scenarios/test_commands.py",

@@ -19,6 +19,7 @@ from gitops.locks import Why, advice, alive, text, why
 from gitops.ports import Person
 from gitops.schema.workspace import LedgerConfig
 from planners.model import RecordedResource
+from planners.steps import Notice
 
 NOW = 1_700_000_000.0
 WAIT = "wait with --lock-timeout 10m; a holder that is dead is taken over by a writer that has watched it for 105 s"
@@ -64,11 +65,11 @@ class Scene:
         self.kept.append(block)
         return block.__enter__()
 
-    def why(self, actor: Actor | None = None, freeze: Freeze | None = None) -> tuple[Why, str]:
+    def why(self, actor: Actor | None = None, frozen: tuple[Notice, ...] = ()) -> tuple[Why, str]:
         """Everything, and as people read it."""
         who = actor or self.eve
         view, wall = self.ledger(who).view(), self.clock.wall()
-        found = why(view, who, wall, freeze)
+        found = why(view, who, wall, frozen)
         return found, text(found, view.lock, wall)
 
 
@@ -224,10 +225,16 @@ def test_readers(scene: Scene) -> None:
 
 def test_a_freeze_is_told_beside_the_lock(scene: Scene) -> None:
     frozen = Freeze("", "Bea", "bea@example.org", "audit week", int(NOW), int(NOW) + 3600)
-    found, said = scene.why(freeze=frozen)
+    found, said = scene.why(frozen=(Notice("frozen", frozen.text, f"'{frozen.thaw}'"),))
     assert found.freeze == frozen.text
     assert "  frozen  all infras are frozen by Bea until 2023-11-14 23:13:20 UTC: audit week" in said
-    assert found.advice[-1] == f"nothing is changed while it is frozen; end that: {frozen.thaw}"
+    assert found.advice[-1] == f"nothing is changed while it is frozen; end that: '{frozen.thaw}'"
+
+
+def test_whether_it_is_frozen_may_not_be_known(scene: Scene) -> None:
+    found, said = scene.why(frozen=(Notice("frozen", "whether dev is frozen cannot be told: the audit was edited"),))
+    assert "  frozen  whether dev is frozen cannot be told" in said
+    assert found.advice[-1] == "nothing is changed before that can be told"
 
 
 def test_a_sealed_ledger() -> None:

@@ -220,7 +220,7 @@ CASES = (
         held,
         ("apply", "--yes"),
         7,
-        "error: infra 'shop' is held by Ada Example on <word> until <time>: moving house; ask them to 'provisioning lock release -i shop', or break the lock with a reason",
+        "error: infra 'shop' is held by Ada Example on <word> until <time>: moving house; it is yours: 'provisioning lock release -i shop' ends it",
     ),
     Case(
         "no terminal to ask on",

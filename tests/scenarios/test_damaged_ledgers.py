@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 LEDGER = "refs/heads/provisioning/ledger/shop"
+AUDIT = "refs/heads/provisioning/audit"
 
 
 @pytest.fixture
@@ -178,3 +179,95 @@ def lose(desk: Any, git_dir: Path, oid: str) -> None:
         with pack.open("rb") as content:
             subprocess.run(["git", "--git-dir", str(git_dir), "unpack-objects", "-q"], stdin=content, env=desk.env(), check=True)
     (git_dir / "objects" / oid[:2] / oid[2:]).unlink()
+
+
+OVERVIEWS = {
+    "status": "infras", "lock list": "locks", "run list": "runs", "ledger list": "ledgers", "infra list": "infras",
+    "audit log": "entries", "drift": "drift", "server list": "resources", "output": "outputs",
+}  # fmt: skip
+"""Command -> where in its document the rows are."""
+
+
+@pytest.fixture
+def two(applied: Any, remote: Path, tmp_path: Path) -> Any:
+    """One whole infra beside one whose ledger somebody has edited."""
+    applied.commit({"infra/depot/main.yaml": "settings: {provider: fake}\nservers: {db-01: {cpu_cores: 1, memory_gb: 1}}\n"})
+    applied("apply", "-i", "depot", "--yes")
+    pushes(applied, remote, tmp_path / "eve", {"README.md": "hello\n"})
+    return applied
+
+
+@pytest.mark.parametrize("command", OVERVIEWS)
+def test_a_damaged_ledger_hides_none_of_the_others(two: Any, command: str) -> None:
+    text = two(*command.split(), code=1)
+    assert "depot" in text.out or command in ("drift", "output"), text.out
+    assert "error: shop is left out: TAMPERED: the ledger of 'shop' was changed by something else" in text.err
+    assert "'provisioning state repair -i shop' says what happened" in text.err
+    told = two(*command.split(), "--out", "json", code=1).json
+    assert [(one["infra"], one["code"]) for one in told["left_out"]] == [("shop", "failure")]
+    rows = told[OVERVIEWS[command]]
+    assert {row["infra"] for row in rows} - {""} == ({"depot"} if command != "drift" else set()) if command != "output" else rows
+    assert two(*command.split(), "-i", "depot", "--out", "json").json.get("left_out") is None
+    alone = two(*command.split(), "-i", "shop", code=1)
+    assert alone.last.startswith("error: TAMPERED")
+
+
+def test_a_run_is_found_beside_a_damaged_ledger(two: Any) -> None:
+    run = two("run", "list", "--out", "json", code=1).json["runs"][0]["id"]
+    assert f"run {run} of depot" in two("run", "show", run).out
+    missing = two("run", "show", "20200101-000000-abcdef", code=1)
+    assert missing.last == "error: there is no run '20200101-000000-abcdef' in what can be read; it may be one of shop: see above"
+
+
+def spoil(desk: Any, remote: Path, where: Path) -> None:
+    """Somebody with push rights tidies up the branch of the workspace's chain."""
+    desk.git("clone", "--quiet", "--no-checkout", str(remote), str(where))
+    desk.git("fetch", "--quiet", "origin", AUDIT, cwd=where)
+    desk.git("checkout", "--quiet", "--detach", "FETCH_HEAD", cwd=where)
+    (where / "README.md").write_text("hello\n")
+    desk.git("add", "--all", cwd=where)
+    desk.git("commit", "--quiet", "-m", "clean up", cwd=where)
+    desk.git("push", "--quiet", "origin", f"HEAD:{AUDIT}", cwd=where)
+
+
+def test_a_damaged_chain_of_the_workspace_hides_no_lock(applied: Any, remote: Path, tmp_path: Path) -> None:
+    spoil(applied, remote, tmp_path / "eve")
+    listed = applied("lock", "list", code=1)
+    assert "shop   FREE" in listed.out
+    assert "error: what belongs to no infra is left out: TAMPERED: the audit of the workspace" in listed.err
+    why = applied("lock", "why").out
+    assert "frozen  whether shop is frozen cannot be told, so nothing is applied: TAMPERED" in why
+    assert "free: nothing keeps anybody out" not in why
+    assert "shop" in applied("status").out
+    assert applied("audit", "log", "--out", "json", code=1).json["left_out"][0]["infra"] == ""
+
+
+def test_the_chain_of_the_workspace_is_mended_from_the_command_line(applied: Any, remote: Path, tmp_path: Path) -> None:
+    applied("lock", "freeze", "--all", "--reason", "audit week")
+    assert "nothing is wrong" in applied("audit", "repair").out
+    spoil(applied, remote, tmp_path / "eve")
+    assert "'provisioning audit repair' says what happened" in applied("apply", "--destroy", "--yes", code=1).last
+    looked = applied("audit", "repair", "--check")
+    assert looked.out.startswith("the audit of the workspace:\n")
+    assert "all infras are frozen by Ada Example" in looked.out
+    assert "a repair is kept in the audit with its reason" in applied("audit", "repair", "--yes", code=2).last
+    document = applied("audit", "repair", "--check", "--out", "json").json
+    assert (document["infra"], document["choices"]) == ("", [])
+    done = applied("audit", "repair", "--yes", "--reason", "a stray push")
+    assert "goes on from" in done.err and "'provisioning lock freezes'" in done.err
+    other = applied.another(tmp_path / "other")
+    for each in (applied, other):
+        assert "all infras are frozen" in each("apply", "--destroy", "--yes", code=7).last
+        assert "verified" in each("audit", "verify").out
+    assert "repair" in other("audit", "log").out
+
+
+def test_a_chain_of_the_workspace_that_was_deleted_is_sent_again(applied: Any, remote: Path, tmp_path: Path) -> None:
+    other = applied.another(tmp_path / "other")
+    applied.git("update-ref", "-d", AUDIT, cwd=remote)
+    assert "once more" in applied("audit", "repair", "--yes", "--reason", "deleted").out
+    applied("apply", "--yes", "--refresh")
+    applied.git("update-ref", "-d", AUDIT, cwd=remote)
+    assert "this clone never saw it" in other("audit", "repair", code=5).last
+    other("audit", "repair", "--from", str(applied.repo), "--yes", "--reason", "deleted")
+    other("apply", "--yes", "--refresh")

@@ -132,6 +132,9 @@ def test_a_dead_run_of_a_frozen_infra_is_closed_and_not_gone_on_with(office: Any
     other("lock", "freeze", "-i", "shop", "--reason", "what happened here?")
     other.git("pull", "--quiet")
     run = other("run", "list", "--out", "json").json["runs"][0]["id"]
+    told = f"run {run} of shop was interrupted: 'provisioning run resume {run}' goes on with it"
+    assert told in other("plan").out
+    assert told in other("drift", code=None).err
     for argv in (("run", "resume", run), ("apply",), ("state", "forget", "server/a-01", "--reason", "x")):
         assert "is frozen by Bob Example" in other(*argv, "--yes", code=7).last
     other("run", "cancel", run, "--yes")

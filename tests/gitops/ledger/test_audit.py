@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitops.ledger.audit import verify
-from gitops.ledger.repair import diagnose, perform
+from gitops.ledger.repair import OfLedger, diagnose, perform
 from gitops.ports import Person
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def test_a_repair_is_no_finding_and_is_told(applied: World, site: Site) -> None:
     junk = site.repository.write(good, {"README.md": b"hello"}, "hello", Person("bob", "b@example.org"))
     applied.server.objects |= site.repository.objects
     applied.server.refs[writer.chain.ref] = junk
-    found = diagnose(writer)
+    found = diagnose(OfLedger(writer))
     assert found.remedy is not None
-    tip = perform(writer, found, found.remedy, "a stray push")
+    tip = perform(OfLedger(writer), found, found.remedy, "a stray push")
     verified = verify(site.repository, tip, "dev", "w1")
     assert verified.findings == ()
     assert verified.noted == (f"{tip[:12]} is a repair by ann: it continues {good[:12]} and gives up 1 commit",)

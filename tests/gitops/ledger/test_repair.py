@@ -13,7 +13,7 @@ from gitops.ledger.audit import verify
 from gitops.ledger.check import reckoned
 from gitops.ledger.lock import FORMAT, State, freed
 from gitops.ledger.records import Entry
-from gitops.ledger.repair import Diagnosis, chained, diagnose, perform
+from gitops.ledger.repair import Diagnosis, OfLedger, chained, diagnose, perform
 from gitops.ledger.shape import to_document
 from gitops.ledger.signing import Signing
 from gitops.ledger.transition import Draft
@@ -33,12 +33,12 @@ BOB = Person("bob", "bob@example.org", 1_700_000_000)
 
 
 def look(site: Site, *elsewhere: str, keep: str = "") -> Diagnosis:
-    return diagnose(site.ledger.writer, elsewhere, keep)
+    return diagnose(OfLedger(site.ledger.writer), elsewhere, keep)
 
 
 def mend(site: Site, found: Diagnosis, reason: str = "somebody pushed junk") -> str:
     assert found.remedy is not None
-    return perform(site.ledger.writer, found, found.remedy, reason)
+    return perform(OfLedger(site.ledger.writer), found, found.remedy, reason)
 
 
 def junk(world: World, *contents: dict[str, Any], parent: str | None = None) -> str:
@@ -200,13 +200,13 @@ def test_where_nothing_was_ever_a_ledger_only_a_person_can_begin_anew(world: Wor
     put(world, other.objects, other.write("", {"README.md": b"hello"}, "hello", BOB))
     found = look(site)
     assert (found.remedy, found.good) == (None, "")
-    assert "nothing of this is a ledger of this infra and workspace" in found.told
+    assert "nothing of this is the ledger of 'dev' in this workspace" in found.told
     assert "--from" in found.choices[0]
 
 
 def test_the_ledger_of_another_workspace_is_not_gone_on_with(applied: World) -> None:
     stranger = applied.site("eve", workspace="w2")
-    assert "nothing of this is a ledger of this infra and workspace" in look(stranger).told
+    assert "nothing of this is the ledger of 'dev' in this workspace" in look(stranger).told
 
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIann"
@@ -442,7 +442,7 @@ def forge(site: Site, on: tuple[str, ...], continues: str, entry: bool = True) -
         "repair", freed(before, False), {"": repository.commit(continues).tree}, said, continues=continues, others=on[1:]
     )
     new, _ = site.ledger.writer.commit(on[0], before, draft)
-    return [fault for _, fault in chained(repository, new).after]
+    return [fault for _, fault in chained(OfLedger(site.ledger.writer), new).after]
 
 
 def test_a_repair_takes_back_no_legal_transition(applied: World, site: Site) -> None:
@@ -468,6 +468,6 @@ def test_a_repair_continues_what_is_below_it(applied: World, site: Site) -> None
 def test_only_a_repair_says_what_it_continues(applied: World, site: Site) -> None:
     good, lock = applied.tip, site.ledger.view().lock
     new, _ = site.ledger.writer.commit(good, lock, Draft("move-remote", lock, continues=good))
-    assert [fault for _, fault in chained(site.repository, new).after] == [
+    assert [fault for _, fault in chained(OfLedger(site.ledger.writer), new).after] == [
         f"it says that it continues {good[:12]}, as only a repair does"
     ]

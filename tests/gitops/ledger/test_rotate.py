@@ -12,7 +12,7 @@ from gitops.git.memory import copy
 from gitops.ledger.audit import verify
 from gitops.ledger.lock import State
 from gitops.ledger.records import Converged
-from gitops.ledger.repair import diagnose, perform
+from gitops.ledger.repair import OfLedger, diagnose, perform
 from gitops.ledger.view import View
 from gitops.ports import GitError, Pushed, RefUpdate
 from gitops.stops import Exit, Stop
@@ -118,7 +118,7 @@ def test_a_clone_that_cannot_see_the_seal_does_not_follow_before_it_is_shown(app
     sealed = applied.server.refs.pop(REF)
     with pytest.raises(Stop, match="was rewritten at the remote"):
         bob.ledger.view()
-    found = diagnose(bob.ledger.writer)
+    found = diagnose(OfLedger(bob.ledger.writer))
     assert (found.remedy, found.good) == (None, "")
     assert found.choices == (f"name a clone that has {sealed[:12]}, by which the chain before was sealed: --from",)
     copy(site.repository.objects, bob.repository.objects, sealed)
@@ -352,10 +352,10 @@ def test_the_next_chain_deleted_is_sent_again(applied: World, site: Site) -> Non
     with pytest.raises(Stop, match="was rewritten at the remote"):
         site.ledger.view()
     writer = site.ledger.writer
-    found = diagnose(writer)
+    found = diagnose(OfLedger(writer))
     assert (found.there, found.good) == ("", tip)
     assert found.remedy is not None
-    assert perform(writer, found, found.remedy, "deleted") == tip == applied.server.refs[NEXT]
+    assert perform(OfLedger(writer), found, found.remedy, "deleted") == tip == applied.server.refs[NEXT]
 
 
 def test_junk_on_the_next_chain_is_given_up_there(applied: World, site: Site) -> None:
@@ -364,8 +364,8 @@ def test_junk_on_the_next_chain_is_given_up_there(applied: World, site: Site) ->
     copy(site.repository.objects, applied.server.objects, junk)
     applied.server.refs[NEXT] = junk
     writer = applied.site("bob").ledger.writer
-    found = diagnose(writer)
+    found = diagnose(OfLedger(writer))
     assert found.remedy is not None
-    perform(writer, found, found.remedy, "junk")
+    perform(OfLedger(writer), found, found.remedy, "junk")
     assert findings(site) == ()
     assert applied.server.refs[REF] == site.repository.commit(tip).message.rsplit("Continues: ", 1)[1].strip()

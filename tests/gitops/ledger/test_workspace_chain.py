@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitops.git.memory import copy
 from gitops.ledger.workspace_check import verify_workspace
 from gitops.ledger.workspace_moves import DAY, HEAD, ProbeRecord
 from gitops.ports import GitError, Person, Pushed
@@ -183,18 +182,6 @@ def test_a_frozen_infra_is_not_locked_for_a_change(world: World, ann: Quarters, 
     world.clock.advance(HOUR)
     with site.acquire():
         pass
-
-
-def test_what_puts_a_spoilt_chain_back_keeps_what_others_said_since(world: World, ann: Quarters, bob: Quarters) -> None:
-    ann.freeze("dev", "one", HOUR)
-    ref = "refs/heads/provisioning/audit"
-    bob.freeze("prod", "two", HOUR)
-    good = world.server.refs[ref]
-    junk = bob.repository.write(good, {"README.md": b"hello"}, "clean up", Person("eve", "eve@example.org"))
-    copy(bob.repository.objects, world.server.objects, junk)
-    world.server.refs[ref] = junk
-    for each in (ann, world.quarters("fresh")):
-        assert f"git push --force-with-lease={ref}:{junk} origin {good}:{ref}" in refusal(each.chain.view).hint
 
 
 def test_who_waits_for_the_lock_is_told_of_a_freeze_at_once(world: World, ann: Quarters, bob: Quarters) -> None:

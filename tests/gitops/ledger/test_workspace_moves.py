@@ -109,6 +109,7 @@ def test_the_table_is_what_the_chain_can_do() -> None:
         ("freeze", "freezes", True),
         ("thaw", "freezes", False),
         ("probe", "probes", True),
+        ("repair", "", True),
     }
 
 
