@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeAlias
 
 from gitops.ledger.lock import FORMAT, MOVES, Lock
@@ -86,8 +88,9 @@ def trailers_text(run: str = "", plan: str = "", infra: str = "", commit: str = 
     return "".join(f"Provisioning-{name}: {value or '-'}\n" for name, value in zip(TRAILERS, values, strict=True))
 
 
-def trailers_of(message: str) -> dict[str, str]:
+@lru_cache(maxsize=1024)
+def trailers_of(message: str) -> Mapping[str, str]:
     """The trailers of a commit message by name, "-" as ""."""
     last = message.rstrip("\n").rpartition("\n\n")[2]
     pairs = (line.removeprefix("Provisioning-").partition(": ") for line in last.splitlines() if line.startswith("Provisioning-"))
-    return {name: "" if value == "-" else value for name, _, value in pairs}
+    return MappingProxyType({name: "" if value == "-" else value for name, _, value in pairs})

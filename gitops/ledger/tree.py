@@ -17,6 +17,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gitops.ledger import lock as locks
@@ -195,6 +196,7 @@ def converged_of(document: Any) -> Converged:
     return of_document(Converged, document, plan=map_of)
 
 
+@lru_cache(maxsize=256)
 def lock_of(raw: bytes) -> Lock | Problem:
     """``lock.json``, or why it is none."""
     try:

@@ -40,7 +40,8 @@ class ClonedBy:
         self._clone, self._process = clone, process
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._clone, name)
+        found = self.__dict__[name] = getattr(self._clone, name)
+        return found
 
     def set_ref(self, ref: str, new: str, old: str | None = None) -> bool:
         """As in the clone."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from unittest import mock
 
 from cloud import Cloud
@@ -25,6 +25,7 @@ from gitops.declare.load import Loaded, load, load_workspace
 from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.git.memory import MemoryRemote, MemoryServer
 from gitops.git.remote import normalised
+from gitops.ledger import check, workspace_check
 from gitops.ledger.holder import Actor
 from gitops.pipeline import apply, close_interrupted, make_plan, resume_run
 from gitops.ports import ZERO, GitError, Person, RefUpdate
@@ -37,6 +38,7 @@ from planners.catalog import ProviderSpec
 from planners.model import Recorded
 from planners.problems import Problems
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 INFRA = "shop"
 MAIN = "refs/heads/main"
@@ -199,10 +201,26 @@ class Space(Workspace):
         return super().tools(loaded, treeish, recorded, **{**more, "providers": providers, "log_dir": ""})
 
 
+def once(pure: Callable[..., T], key: Callable[..., str]) -> Callable[..., T]:
+    """``pure``, remembered by ``key``."""
+    known: dict[str, T] = {}
+
+    def ask(*asked: Any) -> T:
+        name = key(*asked)
+        if name not in known:
+            known[name] = pure(*asked)
+        return known[name]
+
+    return ask
+
+
 @contextmanager
 def green() -> Iterator[None]:
-    """Threads, queues and locks of the product are those of the scheduler while this lasts."""
+    """Threads, queues and locks of the product are those of the scheduler while this lasts. What is wrong with a commit follows
+    from its id, so it is worked out once for all clones."""
     with (
+        mock.patch("gitops.ledger.check.faults", once(check.faults, lambda step: step.commit.oid)),
+        mock.patch("gitops.ledger.workspace_check.faults", once(workspace_check.faults, lambda commit, *rest: commit.oid)),
         mock.patch("executors.runner.Threads", GreenPool),
         mock.patch("executors.loop.SimpleQueue", GreenQueue),
         mock.patch("executors.observe.ThreadPoolExecutor", GreenExecutor),
