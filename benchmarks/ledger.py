@@ -2,7 +2,7 @@
 
 Both are done in turn in one run, so that a busy machine disturbs both alike; what counts is their ratio. The pushes are git as
 one types it, of commits that were made before the clock started; the product's time holds all it does: writing two commits to
-disk, pushing them, looking for a freeze that came meanwhile, remembering what was seen, packing now and then. Nothing fails here.
+disk, pushing them, remembering what was seen, packing now and then. Nothing fails here.
 """
 
 from __future__ import annotations
