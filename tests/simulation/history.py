@@ -222,7 +222,7 @@ def recover(history: History, workers: list[Worker]) -> None:
     world.scheduler.run(lambda: all(w.done for w in workers))
     if history.script.freezes:
         workers = [hire(history, "thaw", Habits(), job=thaw_all)]
-        workers[0].start()
+        workers[0].start(history.script.faults.latest_push)  # a freeze may still be on its way
         world.scheduler.run(lambda: workers[0].done)
     last = hire(history, "last", Habits(lock_timeout=600.0, resumes=world.chance.random() < 0.5))
     last.start()
