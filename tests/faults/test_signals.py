@@ -19,13 +19,16 @@ def stopping(gate: Any) -> None:
 def test_a_polite_stop_finishes_and_records_what_runs(where: str, here: Any) -> None:
     gate = here.held(where)
     stopping(gate)
-    ended = gate.end(130)
-    assert "go on with 'provisioning run resume" in ended.err
+    ended = gate.end(None)
+    whole = "0 not started" in ended.err  # nothing was left to begin: whichever deletion comes first may be the last step
+    assert ended.code == (0 if whole else 130), ended.err
     assert not here.documents("intents/"), "a step that ran was not recorded"
     assert here.lock()["state"] == "FREE"
-    assert [run["status"] for run in here.documents("runs/")][-1] == "cancelled"
-    run = sorted(r["id"] for r in here.documents("runs/"))[-1]
-    here.proved(here.start(("run", "resume", run, "--yes"), cwd=here.two))
+    newest = max(here.documents("runs/"), key=lambda run: run["id"])
+    assert newest["status"] == ("succeeded" if whole else "cancelled")
+    if not whole:
+        assert "go on with 'provisioning run resume" in ended.err
+        here.proved(here.start(("run", "resume", newest["id"], "--yes"), cwd=here.two))
 
 
 @pytest.mark.slow

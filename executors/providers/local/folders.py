@@ -123,9 +123,10 @@ class Folders:
 
     def _place(self, temporary: Path, request: Request, tag: Tag) -> Folder:
         parent, names = temporary.parent, _names(request.address, request.key)
-        if found := self.by_key(request):
-            return found  # another thread or holder was quicker
         there = self._read(parent / names[0])
+        # looked for after what is there was read: whoever was quicker, another thread or holder, is found then
+        if found := self.by_key(request):
+            return found
         if there and not _is_predecessor(there, request):
             raise NeedsHuman(_taken(there, request.owner))
         target = parent / names[1 if there else 0]
