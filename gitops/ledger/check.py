@@ -148,20 +148,20 @@ def _values(step: Step) -> tuple[dict[str, Any], list[str]]:
         else:
             if encode(document) != change.new:
                 found.append(f"{path}: not in canonical form")
-            elif (named := _path_of(path, values[path], step.after.format)) != path:
-                found.append(f"{path}: holds what belongs to {named}")
+            elif path not in (named := _paths_of(path, values[path], step.after.format)):
+                found.append(f"{path}: holds what belongs to {named[0]}")
     return values, found
 
 
-def _path_of(path: str, value: Any, written: int) -> str:
-    """Where ``value`` belongs in a ledger that was ``written`` in that format."""
-    by_part: Mapping[str, Callable[[], str]] = {
-        "state": lambda: tree.state_path(value.address),
-        "intents": lambda: tree.intent_path(value[0].op),
-        "runs": lambda: tree.run_path(value.id, value.status != "running", written),
-        "audit": lambda: tree.audit_path(value),
+def _paths_of(path: str, value: Any, written: int) -> tuple[str, ...]:
+    """Where ``value`` may lie in a ledger that was ``written`` in that format."""
+    by_part: Mapping[str, Callable[[], tuple[str, ...]]] = {
+        "state": lambda: tree.state_places(value.address, written),
+        "intents": lambda: (tree.intent_path(value[0].op),),
+        "runs": lambda: (tree.run_path(value.id, value.status != "running", written),),
+        "audit": lambda: (tree.audit_path(value),),
     }
-    return by_part.get(tree.part(path), lambda: path)()
+    return by_part.get(tree.part(path), lambda: (path,))()
 
 
 def _trailers(step: Step) -> list[str]:
@@ -226,7 +226,8 @@ def _consequences(step: Step, values: Mapping[str, Any], entries: list[Entry]) -
     closed = {p for p, c in step.changed.items() if tree.part(p) == "intents" and c.new is None}
     found += [f"{p}: a result without an open intent" for p in sorted({tree.intent_path(op) for op in ops} - closed)]
     found += [f"{p}: closed without a result" for p in sorted(closed - ended)]
-    told = {tree.state_path(e.address) for e in entries if e.address and (e.op in ops or e.action in ACTS)}
+    acted = (e.address for e in entries if e.address and (e.op in ops or e.action in ACTS))
+    told = {place for address in acted for place in tree.state_places(address, step.after.format)}
     told |= {place for e in entries if e.action == "run" for place in tree.run_places(e.run)}
     runs = {place for path, v in values.items() if tree.part(path) == "runs" for place in tree.run_places(v.id)}
     gone = (p for p, c in step.changed.items() if tree.part(p) == "runs" and c.new is None)

@@ -18,6 +18,7 @@ from gitops.ledger.chain import LOOKS, LostRaceError, OutdatedError
 from gitops.ledger.check import faults_since
 from gitops.ledger.lock import Lock, State, freed
 from gitops.ledger.records import Converged, Entry, RunRecord, tail
+from gitops.ledger.spread import Spread
 from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
@@ -74,6 +75,7 @@ class Held:
         self._meanwhile = meanwhile
         self._view = self.found = self._view_of(tip)
         self._open = dict(self._view.intent_runs)
+        self._spread = Spread(self.found.beside)
         self._waiting = Changes()
         self._runs: dict[str, RunRecord] = {}
         self.run = lock.run
@@ -174,14 +176,14 @@ class Held:
     def amend(self, action: str, address: str, put: RecordedResource | None, reason: str, renamed_to: str = "") -> None:
         """A person's act on the record (``import``, ``forget``, ``move``) as one audited transition. Raises ``LeaseLost``."""
         with self._mutex:
-            changes = Changes({tree.state_path(address): None})
+            changes = Changes({**self._spread.edits(address, None)})
             changes.entries.append(Entry(action=action, address=address, status="done", reason=reason))
             if renamed_to:
                 changes.entries[0] = replace(changes.entries[0], message=f"to {renamed_to}")
                 to = Entry(action=action, address=renamed_to, status="done", reason=reason, message=f"from {address}")
                 changes.entries.append(to)
             if put is not None:
-                changes.edits[tree.state_path(renamed_to or address)] = encode(tree.resource_document(put))
+                changes.edits |= self._spread.edits(renamed_to or address, encode(tree.resource_document(put)))
             self._write("record", changes, self._open, f"{action} {address}")
 
     def remark(self, action: str, address: str, message: str) -> None:
@@ -215,9 +217,10 @@ class Held:
             changes.edits[tree.intent_path(result.op)] = None
         names = [name for name in (result.renamed_from, result.address) if name]
         if result.gone or (result.recorded is not None and result.renamed_from):
-            changes.edits |= {tree.state_path(name): None for name in names}
+            for name in names:
+                changes.edits |= self._spread.edits(name, None)
         if result.recorded is not None and not result.gone:
-            changes.edits[tree.state_path(result.address)] = encode(tree.resource_document(result.recorded))
+            changes.edits |= self._spread.edits(result.address, encode(tree.resource_document(result.recorded)))
         run, plan = run or self.run, ""
         if run != self._lock.run:
             plan = next((r.plan for r in self._view.runs() if r.id == run), "")

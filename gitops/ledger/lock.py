@@ -16,7 +16,7 @@ from gitops.ledger.shape import Malformed, many, of_document, to_document
 from planners.canonical import Json
 from planners.problems import Problem, Where
 
-FORMAT = 2
+FORMAT = 3
 """The newest format of a ledger that this version reads and the one it writes; docs/ledger.md says what each changed."""
 PATH = "lock.json"
 READERS = 16

@@ -3,6 +3,7 @@
     lock.json  meta.json  pin.json  converged.json
     intents/<op>.json                    what is about to be done, or has been with an outcome not yet recorded
     state/<kind>/<name>.json             one resource; a name's slashes are folders: state/taskserv/web-01/nginx.json
+    state/~<kind>/<xx>/<name>.json       those beyond the first 1,000; xx begins the digest of the name's first part
     runs/<run>.json                      a run that goes on or was interrupted
     runs/<yyyy-mm>/<dd>/<run>.json       a run that is over
     plans/<xx>/<plan>.json               the plans that runs carry out, each once; xx begins its id
@@ -24,7 +25,7 @@ from gitops.ledger import lock as locks
 from gitops.ledger.lock import FORMAT, Lock
 from gitops.ledger.records import Converged, Entry, Meta, RunRecord
 from gitops.ledger.shape import Malformed, of_document, to_document
-from planners.canonical import Json, encode
+from planners.canonical import Json, digest, encode
 from planners.digests import lifecycle_value
 from planners.model import Lifecycle, Pin, RecordedResource, Status, kind_of, name_of
 from planners.problems import Problem, Where
@@ -64,6 +65,18 @@ def state_path(address: str) -> str:
     """``taskserv/web-01/nginx`` -> ``state/taskserv/web-01/nginx.json``."""
     *folders, name = name_of(address).split("/")
     return "/".join(("state", escape(kind_of(address), False), *(escape(f, False) for f in folders), f"{escape(name)}.json"))
+
+
+def spread_path(address: str) -> str:
+    """Its place beyond the first thousand, ``state/~taskserv/d2/web-01/nginx.json``; ``gitops.ledger.spread`` says which."""
+    _, kind, first, *rest = state_path(address).split("/")
+    shard = digest("state-shard", name_of(address).partition("/")[0])[:2]
+    return "/".join(("state", f"~{kind}", shard, first, *rest))
+
+
+def state_places(address: str, written: int = FORMAT) -> tuple[str, ...]:
+    """Where one resource may lie in a ledger that was ``written`` in that format."""
+    return (state_path(address), spread_path(address)) if written > 2 else (state_path(address),)
 
 
 def intent_path(op: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -166,10 +166,17 @@ class View(Files):
     @cached_property
     def _recorded(self) -> Recorded:
         found = self._folder("state", tree.resource_of)
+        seen: dict[str, str] = {}
         for path, resource in found.items():
-            if tree.state_path(resource.address) != path:
+            if path not in tree.state_places(resource.address):
                 raise self._damaged(f"{path} holds {resource.address}")
+            if (other := seen.setdefault(resource.address, path)) != path:
+                raise self._damaged(f"{resource.address} is recorded twice, at {other} and {path}")
         return Recorded(self.infra, {r.address: r for r in found.values()}, self.tip, self.pin)
+
+    def beside(self, folder: str) -> Collection[str]:
+        """The names that lie side by side in a folder of recorded resources, such as ``state/server``."""
+        return self._below(folder, False).keys()
 
     def recorded(self) -> Recorded:
         """What the last runs left."""

@@ -192,7 +192,7 @@ CASES = (
         lambda d: ledger(d, newer_lock),
         ("plan",),
         3,
-        "error: the ledger of 'shop': the ledger has format 99 and this version reads up to 2; use the newer provisioning",
+        "error: the ledger of 'shop': the ledger has format 99 and this version reads up to 3; use the newer provisioning",
     ),
     Case(
         "repository of a newer version",

@@ -118,8 +118,8 @@ BY_HAND: dict[str, tuple[Callable[[Forger], Edits], str]] = {
     "the lock removed": (lambda f: {"lock.json": None}, "lock.json: missing"),
     "the lock made junk": (lambda f: {"lock.json": b"{"}, "lock.json is not JSON"),
     "the lock of a newer format": (
-        lambda f: {"lock.json": edited(f.raw("lock.json"), format=3)},
-        "the ledger has format 3 and this version reads up to 2",
+        lambda f: {"lock.json": edited(f.raw("lock.json"), format=4)},
+        "the ledger has format 4 and this version reads up to 3",
     ),
     "the lock in other words": (
         lambda f: {"lock.json": f.raw("lock.json").replace(b",", b", ")},
@@ -285,7 +285,7 @@ def test_the_next_write_makes_it_the_present_format_and_the_whole_chain_stays_wi
         held.finish_run(RUN, "succeeded", None)
     view = first_format.ledger.view()
     assert [*first_format.repository.entries(view.tip, "runs", recursive=True)] == [f"2026-11/24/{RUN}.json"]
-    assert (view.lock.format, [r.status for r in view.runs()]) == (2, ["succeeded"])
+    assert (view.lock.format, [r.status for r in view.runs()]) == (3, ["succeeded"])
     assert verify(first_format.repository, view.tip, "dev", "w1").findings == ()
 
 

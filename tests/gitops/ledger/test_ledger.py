@@ -97,7 +97,7 @@ def test_a_state_file_edited_by_hand_stops_whoever_looks_and_is_not_remembered(a
 
 def test_a_ledger_of_a_newer_version_is_refused_as_such(applied: World, site: Site) -> None:
     raw = site.repository.blobs([site.repository.entries(applied.tip)["lock.json"].oid]).popitem()[1]
-    newer = raw.replace(b'"format":2', b'"format":3')
+    newer = raw.replace(b'"format":3', b'"format":4')
     tip = site.repository.write(applied.tip, {"lock.json": newer}, "newer", site.ledger._actor.person)
     applied.server.objects |= site.repository.objects
     applied.server.refs[REF] = tip

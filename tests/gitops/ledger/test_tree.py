@@ -119,11 +119,18 @@ def test_an_intent_keeps_the_run_it_belongs_to() -> None:
     assert tree.intent_of(tree.parse(tree.intent_bytes(intent, "r1"))) == (intent, "r1")
 
 
+def test_beyond_the_first_thousand_there_is_a_hash_level() -> None:
+    assert tree.state_places("server/web-01") == ("state/server/web-01.json", "state/~server/6c/web-01.json")
+    one, other = (tree.spread_path(f"taskserv/web-01/{name}") for name in ("nginx", "etcd"))
+    assert one.split("/")[:4] == other.split("/")[:4] == ["state", "~taskserv", one.split("/")[2], "web-01"]
+    assert tree.state_places("server/web-01", 2) == ("state/server/web-01.json",)
+
+
 def test_small_files_survive() -> None:
     pin, marker, meta = Pin("commit:c1", "c1"), Converged("i", "s", {"steps": []}), tree.genesis("w1", "dev", "r")
     assert tree.pin_of(tree.parse(tree.value_bytes(pin))) == pin
     assert tree.converged_of(tree.parse(tree.converged_bytes(marker))) == marker
-    assert tree.meta_of(tree.parse(tree.value_bytes(meta))) == meta == Meta(2, "w1", "dev", "r")
+    assert tree.meta_of(tree.parse(tree.value_bytes(meta))) == meta == Meta(3, "w1", "dev", "r")
 
 
 GOOD: dict[str, Any] = json.loads(encode(tree.resource_document(RecordedResource("server/a", "fake", {}))))

@@ -215,11 +215,11 @@ def test_a_resource_in_the_wrong_place_is_damage(spoiled: Any, applied: World, s
 
 @pytest.mark.parametrize("ask", ["lock", "state", "audit"])
 def test_a_newer_format_is_refused_as_such(spoiled: Any, ask: str) -> None:
-    view = spoiled({"lock.json": b'{"format":3}'})
+    view = spoiled({"lock.json": b'{"format":4}'})
     with pytest.raises(Stop) as caught:
         _ = view.lock
     assert (caught.value.code, caught.value.hint) == (Exit.INVALID, "use the newer provisioning")
-    assert caught.value.message == "the ledger of 'dev': the ledger has format 3 and this version reads up to 2"
+    assert caught.value.message == "the ledger of 'dev': the ledger has format 4 and this version reads up to 3"
 
 
 @pytest.mark.parametrize("ask", ASK)
