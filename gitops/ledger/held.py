@@ -204,6 +204,8 @@ class Held:
             if failed and all(run.status == "running" for run in self._runs.values()):
                 self._waiting = Changes()
             self._write("part" if self._reading else "release", Changes(), self._open, "")
+            # a step's thread may still be on its way to write: nothing is written under a lock that was given back
+            self._lost = f"the lock of '{self._writer.infra}' was given back"
             with suppress(GitError):
                 self._writer.chain.repository.tidy()
 

@@ -656,3 +656,14 @@ def test_it_is_a_journal() -> None:
 
     journal: type[Journal] = Held
     assert journal is Held
+
+
+def test_who_has_given_the_lock_back_writes_nothing_more(world: World, site: Site, intent: Any) -> None:
+    """Found by the simulation: a thread of a run that was lost was still on its way to write."""
+    with site.acquire() as held:
+        held.record([], [intent(held)])
+    tip = world.tip
+    with pytest.raises(LeaseLost, match="the lock of 'dev' was given back"):
+        held.record([], [intent(held, "op2")])
+    assert world.tip == tip
+    sound(world, site)
