@@ -168,7 +168,7 @@ class View(Files):
         found = self._folder("state", tree.resource_of)
         seen: dict[str, str] = {}
         for path, resource in found.items():
-            if path not in tree.state_places(resource.address):
+            if path != tree.state_path(resource.address) and path != tree.spread_path(resource.address):
                 raise self._damaged(f"{path} holds {resource.address}")
             if (other := seen.setdefault(resource.address, path)) != path:
                 raise self._damaged(f"{resource.address} is recorded twice, at {other} and {path}")
@@ -190,7 +190,7 @@ class View(Files):
 
     @cached_property
     def _runs(self) -> tuple[RunRecord, ...]:
-        return tuple(sorted(self._folder("runs", tree.run_of).values(), key=lambda r: (r.started, r.id), reverse=True))
+        return tuple(sorted(self._folder("runs", tree.run_of).values(), key=_begun, reverse=True))
 
     def runs(self) -> tuple[RunRecord, ...]:
         """All runs, newest first, without their plans' documents."""
@@ -206,7 +206,7 @@ class View(Files):
         """Runs that nobody closed, except the one that holds the lock; oldest first."""
         live = self.lock.run if self.lock.state is State.HELD else ""
         here = {f"runs/{name}": e for name, e in self._below("runs", False).items() if e.mode != "040000"}
-        found = sorted(self._read(here, tree.run_of).values(), key=lambda r: (r.started, r.id))
+        found = sorted(self._read(here, tree.run_of).values(), key=_begun)
         return tuple(r for r in found if r.status == "running" and r.id != live)
 
     def entries(self, first: int = 1, last: int = 0, forward: bool = False) -> Iterable[Entry]:
@@ -226,3 +226,8 @@ class View(Files):
     def finished_ops(self, run_id: str) -> frozenset[str]:
         """Operations of a run that are done."""
         return frozenset(e.op for e in self.step_results(run_id) if e.status == "done")
+
+
+def _begun(run: RunRecord) -> int:
+    """By the audit entry that tells of the beginning: clocks are set back, and ids of one second are in no order."""
+    return run.first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +75,22 @@ def test_steps_are_told_in_the_order_they_ended(view: View) -> None:
     assert view.finished_ops("r2") == frozenset()
 
 
-def test_newest_runs_come_first(site: Site, run: Any) -> None:
-    for number in (1, 2, 3):
-        with site.acquire(f"r{number}") as held:
-            held.begin_run(run(f"r{number}", started=1000.0 + number))
-            held.finish_run(f"r{number}", "succeeded", None)
-    assert [r.id for r in site.ledger.view().runs()] == ["r3", "r2", "r1"]
+@pytest.mark.parametrize(
+    "clock", [(1001, 1002, 1003), (1001, 1001, 1001), (1003, 1001, 1002)], ids=["right", "one second", "wrong"]
+)
+@pytest.mark.parametrize("names", [("r1", "r2", "r3"), ("r3", "r1", "r2")], ids=["rising", "mixed"])
+def test_newest_runs_come_first_whatever_clocks_and_names_say(
+    site: Site, run: Any, clock: Sequence[int], names: Sequence[str]
+) -> None:
+    for name, started in zip(names, clock, strict=True):
+        with site.acquire(name) as held:
+            held.begin_run(run(name, started=float(started)))
+            held.finish_run(name, "failed", None)
+    assert [r.id for r in site.ledger.view().runs()] == [*reversed(names)]
+    for name in names:
+        with site.acquire(name) as held:
+            held.finish_run(name, "running", None)
+    assert [r.id for r in site.ledger.view().interrupted_runs()] == [*names]
 
 
 def test_the_pin_is_part_of_what_is_recorded(site: Site) -> None:
