@@ -8,12 +8,13 @@ transition writes is counted as pushed; times are medians and only to be compare
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,10 +52,9 @@ def resource(number: int, cores: int) -> RecordedResource:
 
 def fill(desk: Desk, count: int) -> None:
     """Have ``count`` resources recorded."""
-    ledger, repository, writer = desk.space.ledger("shop"), desk.space.repository, desk.space.ledger("shop").writer
+    ledger, repository = desk.space.ledger("shop"), desk.space.repository
+    writer, layout = ledger.writer, Spread(lambda _: ())
     new, lock = writer.begin()
-    there: set[str] = set()
-    layout = Spread(lambda kind: there)  # noqa: ARG005  # there is one kind
     edits: dict[str, bytes | str | None] = {}
     for number in range(count):
         record = resource(number, 2)
@@ -70,12 +70,12 @@ def fill(desk: Desk, count: int) -> None:
     ledger.view()
 
 
-def steps(desk: Desk, count: int) -> Iterator[float]:
+def steps(desk: Desk, count: int) -> Generator[float]:
     """Seconds of each transition that ends one step and begins the next."""
     with desk.space.ledger("shop").acquire("write", "r1", "p1", "bench", 0, lambda _: None) as held:
         held.begin_run(RunRecord("r1", "shop", "running", "p1"))
         before: list[Result] = []
-        for number in range(10**6):
+        for number in itertools.count():
             record = resource(number * 7919 % count, 4)
             op = f"{number:064x}"
             intent = Intent(op, op[-32:], record.address, "update", "update", "fake", "0" * 64, held.token)
@@ -108,7 +108,7 @@ def main() -> int:
             since, timed = desk.space.ledger("shop").seen, steps(desk, size)
             seconds = [next(timed) for _ in range(options.steps + 1)][1:]
             each = written(desk, since) / options.steps
-            timed.close()  # type: ignore[attr-defined]  # a generator: this releases the lock
+            timed.close()  # releases the lock
             desk.space.repository.close()
             middle = statistics.median(seconds) * 1000
             told = ("kept" if middle <= BUDGET else "EXCEEDED") if size == 100_000 else "-"

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from planners.steps import Notice
 
 
-FREE = "free: nothing keeps anybody out"
-
-
 @dataclass(frozen=True, slots=True)
 class Party:
     """Somebody who holds, reads or waits. ``alive``: ``yes``, ``no``, or ``unknown`` when it is on another machine.
@@ -81,7 +78,6 @@ def why(view: View, actor: Actor, wall: float, frozen: Sequence[Notice]) -> Why:
     holders = tuple(party(view, actor, claim) for claim in holding)
     interrupted = view.interrupted_runs()
     run = view.run(lock.run or (interrupted[-1].id if interrupted else ""))
-    todo = (*advice(view.infra, lock, holders, run.id if run else "", wall), *_thawing(frozen))
     first = run.first if run else 1
     last = next((e for e in view.entries(first) if run and e.run == run.id and e.op), None)
     return Why(
@@ -91,7 +87,7 @@ def why(view: View, actor: Actor, wall: float, frozen: Sequence[Notice]) -> Why:
         Step(last.run, last.action, last.address, last.status, last.message, last.time) if last else None,
         tuple(Step(view.intent_runs[i.op], i.action, i.address, "open") for i in view.open_intents),
         "; ".join(notice.message for notice in frozen),
-        tuple(each for each in todo if each != FREE or not frozen),
+        (*advice(view.infra, lock, holders, run.id if run else "", wall, bool(frozen)), *_thawing(frozen)),
     )  # fmt: skip
 
 
@@ -109,8 +105,8 @@ def alive(actor: Actor, holder: Holder) -> str:
     return "no" if actor.is_dead(holder) else "yes"
 
 
-def advice(infra: str, lock: Lock, holders: tuple[Party, ...], run: str, wall: float) -> Iterator[str]:
-    """What to do, best first."""
+def advice(infra: str, lock: Lock, holders: tuple[Party, ...], run: str, wall: float, frozen: bool = False) -> Iterator[str]:
+    """What to do about the lock, best first."""
     breaking = f"gone for good? provisioning lock break -i {infra} --reason TEXT (it can then write nothing more)"
     resume = f"provisioning run resume {run} -i {infra}"
     if lock.state is State.FREE:
@@ -119,8 +115,8 @@ def advice(infra: str, lock: Lock, holders: tuple[Party, ...], run: str, wall: f
             yield f"or let 'provisioning apply -i {infra}' close it and plan afresh"
         elif lock.queue:
             yield f"free: {lock.queue[0].holder.name} is first in line and has 15 s to take it; wait with --lock-timeout 10m"
-        else:
-            yield FREE
+        elif not frozen:
+            yield "free: nothing keeps anybody out"
     elif lock.state is State.HOLD:
         if lock.expires <= wall:
             yield "the hold is over: whoever locks next gets it"

@@ -48,7 +48,7 @@ def elsewhere(space: Workspace, infra: str, source: str) -> tuple[str, ...]:
         wanted = {ref: f"refs/provisioning/incoming/elsewhere/{n}" for n, ref in enumerate(there)}
         tips = tuple(dict.fromkeys(other.fetch(wanted).values()))
     if not tips:
-        what = f"the ledger of '{infra}'" if infra else "the workspace's own chain"
+        what = subject_of(space, infra).chain.what
         raise Stop(Exit.NOT_FOUND, f"'{source}' knows nothing of {what}", "name a clone that worked with it")
     return tips
 

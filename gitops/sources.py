@@ -174,9 +174,11 @@ def interrupted(space: Workspace, view: View) -> tuple[Notice, ...]:
     """Runs that ended without an end: nobody works on them, and nothing new starts before they are closed."""
     lock, infra = view.lock, view.infra
     dead = [lock.run] if lock.holder is not None and lock.run and space.actor.is_dead(lock.holder) else []
-    both = f"'provisioning run resume RUN' goes on with it, 'provisioning apply -i {infra}' closes it and plans afresh"
-    runs = [*(run.id for run in view.interrupted_runs()), *dead]
-    return tuple(Notice("interrupted", f"run {run} of {infra} was interrupted: {both.replace('RUN', run)}") for run in runs)
+    afresh = f"'provisioning apply -i {infra}' closes it and plans afresh"
+    return tuple(
+        Notice("interrupted", f"run {run} of {infra} was interrupted: 'provisioning run resume {run}' goes on with it, {afresh}")
+        for run in (*(run.id for run in view.interrupted_runs()), *dead)
+    )
 
 
 def frozen_version(pin: Pin | bool | None) -> str:

@@ -57,19 +57,13 @@ def audit_log(context: Context, /, limit: int, **asked: str) -> None:
     """One row per entry."""
     entries = [*read(context, wanted(context, asked), limit)]
     rows = [("TIME", "INFRA", "ACTOR", "ACTION", "ADDRESS", "STATUS", "MESSAGE")]
-    rows += [
-        (
-            moment(e.time),
-            i or "-",
-            e.actor,
-            e.action,
-            e.address or "-",
-            e.status or "-",
-            ": ".join(filter(None, (e.message, e.reason))),
-        )
-        for i, e in entries
-    ]
+    rows += [(moment(e.time), i or "-", e.actor, e.action, e.address or "-", e.status or "-", words(e)) for i, e in entries]
     context.emit({"entries": [{"infra": i, **e.document()} for i, e in entries]}, "no entry", rows if entries else ())
+
+
+def words(entry: Entry) -> str:
+    """What an entry says, and why."""
+    return ": ".join(text for text in (entry.message, entry.reason) if text)
 
 
 def wanted(context: Context, asked: dict[str, str]) -> Wanted:

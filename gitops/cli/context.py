@@ -254,8 +254,9 @@ def stop_document(stop: Stop) -> dict[str, Any]:
 
 def left_out_document(infra: str, stop: Stop) -> dict[str, Any]:
     """What an overview could not show, and why."""
-    told = {"infra": infra, "code": stop.code.name.lower().replace("_", "-"), "message": stop.message, "hint": stop.hint}
-    return {**told, "problems": [problem_document(p) for p in stop.problems]}
+    told = stop_document(stop)
+    named = {"infra": infra, **{name: told[name] for name in ("code", "message", "hint")}}
+    return {**named, "problems": [problem_document(p) for p in stop.problems]}
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

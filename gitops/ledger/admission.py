@@ -41,5 +41,6 @@ class Admission:
 
     def unmoved(self, kind: str) -> Mapping[str, str]:
         """Where the chain was when this infra was admitted, whatever was seen of it since; as a push compares it."""
-        asked = self._common is not None and kind not in CHANGES_NOTHING
-        return {self._common.ref: self._tip} if asked and self._common is not None else NOTHING
+        if self._common is None or kind in CHANGES_NOTHING:
+            return NOTHING
+        return {self._common.ref: self._tip}

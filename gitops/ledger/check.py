@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from gitops.ledger import tree
-from gitops.ledger.line import anew, cited, continued, here, line
+from gitops.ledger.line import anew, continued, here, line, misdone, unrepaired
 from gitops.ledger.lock import MOVES, Lock, State, illegal
 from gitops.ledger.records import Entry, entry_of
 from gitops.ledger.shape import Malformed
@@ -321,18 +321,19 @@ def _audit_of(repository: Repository, commit: Commit) -> Iterator[Entry]:
 
 def strays(repository: Repository, step: Step) -> list[str]:
     """What is wrong with the parents of a commit and with what it says it continues."""
-    commit, other = step.commit, cited(step.commit)
+    commit = step.commit
     if step.after.move == "seal" and step.open:
         return ["intents: sealed while steps are open"]
     if step.after.move == "continue" or anew(commit):
         return _begun_anew(repository, step)
     if step.after.move != "repair":
-        wrong = [f"it says that it continues {other[:12]}, as only a repair does"] if other else []
-        return wrong + ([] if len(commit.parents) == (step.before is not None) else [f"it has {len(commit.parents)} parents"])
-    above = [p for p in commit.parents if other and here(repository, other) and repository.contains(p, other)]
-    if not above:
-        return ["a repair continues a transition below it"]
-    return [fault for parent in above for fault in _taken_back(repository, parent, other, alone=len(commit.parents) == 1)]
+        return unrepaired(commit, step.before is None)
+
+    def legal(first: Commit, good: str) -> bool:
+        # one that is not signed where its forerunner is may have been taken for junk
+        return not [*walk(repository, [first])] and (first.signed or not repository.commit(good).signed)
+
+    return misdone(repository, commit, legal)
 
 
 def _begun_anew(repository: Repository, step: Step) -> list[str]:
@@ -344,17 +345,6 @@ def _begun_anew(repository: Repository, step: Step) -> list[str]:
     kept = [part for part in ("runs", "plans") if part in root]
     kept += [f"audit/{name}" for name in entries if f"audit/{name}" not in step.changed]
     return [f"{part}: stays behind in a sealed chain" for part in kept]
-
-
-def _taken_back(repository: Repository, parent: str, good: str, alone: bool) -> list[str]:
-    """A repair gives up what follows ``good`` on the way to ``parent``: that must not begin with a legal transition, which one
-    that is not signed where its forerunner is may have been taken for."""
-    if parent == good:
-        return ["there was nothing to repair"] if alone else []
-    first = line(repository, parent, good)[-1]
-    legal = continued(first) == good and not [*walk(repository, [first])]
-    legal = legal and (first.signed or not repository.commit(good).signed)
-    return [f"it takes back {first.oid[:12]}, a legal transition"] if legal else []
 
 
 def reckoned(repository: Repository, kept: Lock, parents: Sequence[str]) -> Lock:

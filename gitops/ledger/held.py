@@ -176,7 +176,7 @@ class Held:
     def amend(self, action: str, address: str, put: RecordedResource | None, reason: str, renamed_to: str = "") -> None:
         """A person's act on the record (``import``, ``forget``, ``move``) as one audited transition. Raises ``LeaseLost``."""
         with self._mutex:
-            changes = Changes({**self._spread.edits(address, None)})
+            changes = Changes(self._spread.edits(address, None))
             changes.entries.append(Entry(action=action, address=address, status="done", reason=reason))
             if renamed_to:
                 changes.entries[0] = replace(changes.entries[0], message=f"to {renamed_to}")

@@ -7,7 +7,7 @@ first commit of a chain that was begun anew: it has no parent, and continues the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gitops.git.objects import is_oid
 from gitops.ledger.transition import CONTINUES, trailers_of
@@ -57,6 +57,31 @@ def abandoned(repository: Repository, tips: Iterable[str], keep: str) -> list[st
     """The commits below ``tips`` that ``keep`` does not stand on, newest first. Raises ``GitError``."""
     kept = {c.oid for c in repository.history(keep)}
     return list(dict.fromkeys(c.oid for tip in tips for c in repository.history(tip, keep) if c.oid not in kept))
+
+
+def misdone(repository: Repository, commit: Commit, legal: Callable[[Commit, str], bool]) -> list[str]:
+    """What is wrong with the parents of a repair and with what it says it continues: it stands on what it found, continues what
+    was good below it, and takes back nothing that begins with a transition that is ``legal`` on that."""
+    good = cited(commit)
+    above = [p for p in commit.parents if good and here(repository, good) and repository.contains(p, good)]
+    if not above:
+        return ["a repair continues a transition below it"]
+    found = []
+    for parent in above:
+        if parent == good:
+            found += ["there was nothing to repair"] if len(commit.parents) == 1 else []
+            continue
+        first = line(repository, parent, good)[-1]
+        if continued(first) == good and legal(first, good):
+            found.append(f"it takes back {first.oid[:12]}, a legal transition")
+    return found
+
+
+def unrepaired(commit: Commit, first: bool) -> list[str]:
+    """The same of any other commit: it follows its one parent, the ``first`` of all has none."""
+    other = cited(commit)
+    wrong = [f"it says that it continues {other[:12]}, as only a repair does"] if other else []
+    return wrong + ([] if len(commit.parents) == (not first) else [f"it has {len(commit.parents)} parents"])
 
 
 def here(repository: Repository, oid: str) -> bool:

@@ -73,10 +73,11 @@ class Diagnosis:
 
 
 class Subject(Protocol):
-    """A chain that may be damaged. ``command`` is what mends it, as a person types it."""
+    """A chain that may be damaged. ``command`` is what mends it, as a person types it; ``parting`` what two lines of it mean."""
 
     chain: Chain
     command: str
+    parting: str
 
     def newest(self, seen: str) -> str:
         """The tip at the remote that counts, "" when it is gone. Raises ``GitError``."""
@@ -113,7 +114,7 @@ def diagnose(subject: Subject, elsewhere: Sequence[str] = (), keep: str = "") ->
     except GitError as error:
         raise stop_of(error) from error
     if not there and not known:
-        raise Stop(Exit.NOT_FOUND, f"there is not {chain.what}, and this clone never saw it", "name a clone that did: --from")
+        raise Stop(Exit.NOT_FOUND, f"{chain.what} is not there, and this clone never saw it", "name a clone that did: --from")
     told = [f"at the remote: {there[:12] if there else 'nothing, the branch is gone'}"]
     told += [f"{'this clone saw' if tip == seen else 'elsewhere'}: {tip[:12]}" for tip in known]
     try:
@@ -171,7 +172,7 @@ def _judged(subject: Subject, there: str, chains: Sequence[Chained], told: Seque
     found = [*told, *(text for c in chains if c.tip in tips for text in _damage(c))]
     if not goods:
         hint = "name a clone that has seen a good one: --from; if there is none, delete the branch by hand and begin anew"
-        return Diagnosis(what, there, "", (*found, f"nothing of this is {what} in this workspace"), None, (hint,))
+        return Diagnosis(what, there, "", (*found, f"nothing here is {what} and bound to this workspace"), None, (hint,))
     why, away = subject.misplaced(there, goods)
     if why:
         return Diagnosis(what, there, goods[0] if len(goods) == 1 else "", (*found, why), None, (away,))
@@ -181,7 +182,7 @@ def _judged(subject: Subject, there: str, chains: Sequence[Chained], told: Seque
     if tips == [there] == goods:
         return Diagnosis(what, there, there, (*found, "nothing is wrong: every transition up to there is legal"))
     found += [text for good in goods for text in subject.means(good)]
-    if not kept and (why := _undecided(subject.chain, goods, [c for c in chains if c.tip in tips])):
+    if not kept and (why := _undecided(subject, goods, [c for c in chains if c.tip in tips])):
         choices = [f"go on from {g[:12]}: {subject.command} --keep {g[:12]} --reason TEXT" for g in goods]
         if seal := next((c.seal for c in chains if c.seal and len(goods) > 1), ""):
             choices = [f"name a clone that has {seal[:12]}, by which the chain before was sealed: --from"]
@@ -209,10 +210,10 @@ def _damage(chained: Chained) -> list[str]:
     return [f"{chained.tip[:12]} is damaged {since}:", *rows[:SHOWN], *more]
 
 
-def _undecided(chain: Chain, goods: Sequence[str], chains: Sequence[Chained]) -> str:
+def _undecided(subject: Subject, goods: Sequence[str], chains: Sequence[Chained]) -> str:
     """Why only a person can say from where to go on; "" when that is plain."""
     if len(goods) > 1:
-        return _forked(chain, goods)
+        return _forked(subject, goods)
     if any(chained.newer for chained in chains):
         return "some of it was written by a newer version of this program: look again with that one"
     resumed = [commit for chained in chains for commit in chained.resumed]
@@ -221,9 +222,9 @@ def _undecided(chain: Chain, goods: Sequence[str], chains: Sequence[Chained]) ->
     return f"{what} written on top of the damage ({oids}): a repair gives up what they recorded" if resumed else ""
 
 
-def _forked(chain: Chain, goods: Sequence[str]) -> str:
+def _forked(subject: Subject, goods: Sequence[str]) -> str:
     """Two good lines, from where they part."""
-    lines = [line(chain.repository, good) for good in goods]
+    lines = [line(subject.chain.repository, good) for good in goods]
     shared = set.intersection(*({c.oid for c in one} for one in lines))
     base = next((c.oid[:12] for c in lines[0] if c.oid in shared), "the very beginning")
     sides = [
@@ -231,8 +232,7 @@ def _forked(chain: Chain, goods: Sequence[str]) -> str:
         for one in lines
         if (own := [c for c in one if c.oid not in shared])
     ]
-    changed = "Both may have changed the infrastructure" if chain.infra else "What only one of them says is lost with it"
-    return f"{chain.what} goes on in two ways from {base}: {'; '.join(sides)}. {changed}"
+    return f"{subject.chain.what} goes on in two ways from {base}: {'; '.join(sides)}. {subject.parting}"
 
 
 # --- doing -----------------------------------------------------------------------------------------------
@@ -270,6 +270,8 @@ def given_up(repository: Repository, remedy: Remedy) -> str:
 
 class OfLedger:
     """Implements ``Subject`` for the ledger of one infra."""
+
+    parting = "Both may have changed the infrastructure"
 
     def __init__(self, writer: Writer) -> None:
         self.chain = writer.chain

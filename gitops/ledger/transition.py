@@ -63,8 +63,7 @@ def compose(before: Lock, draft: Draft, stamp: Stamp) -> tuple[Lock, dict[str, b
         lock, numbered = _chained(lock, entry, acting, stamp)
         edits[audit_path(numbered)] = value_bytes(numbered)
     edits[LOCK] = value_bytes(lock)
-    trailers = trailers_text(acting.run, acting.plan, stamp.infra, draft.commit, str(lock.token), stamp.actor)
-    trailers += f"Provisioning-{CONTINUES}: {draft.continues}\n" if draft.continues else ""
+    trailers = trailers_text(acting.run, acting.plan, stamp.infra, draft.commit, str(lock.token), stamp.actor, draft.continues)
     subject = f"{stamp.infra}: {draft.move}" + (f", {draft.note}" if draft.note else "")
     return lock, edits, f"{subject}\n\n{trailers}"
 
@@ -82,10 +81,13 @@ def chained(entry: Entry, count: int, last: str, stamp: Stamp) -> Entry:
     return replace(filled, id=filled.digest[:16])
 
 
-def trailers_text(run: str = "", plan: str = "", infra: str = "", commit: str = "", token: str = "", actor: str = "") -> str:
-    """The end of a commit message, "" as "-"."""
+def trailers_text(
+    run: str = "", plan: str = "", infra: str = "", commit: str = "", token: str = "", actor: str = "", continues: str = ""
+) -> str:
+    """The end of a commit message, "" as "-"; only ``continues`` is left out then."""
     values = (run, plan, infra, commit, token, actor)
-    return "".join(f"Provisioning-{name}: {value or '-'}\n" for name, value in zip(TRAILERS, values, strict=True))
+    text = "".join(f"Provisioning-{name}: {value or '-'}\n" for name, value in zip(TRAILERS, values, strict=True))
+    return text + (f"Provisioning-{CONTINUES}: {continues}\n" if continues else "")
 
 
 @lru_cache(maxsize=1024)

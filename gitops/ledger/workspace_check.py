@@ -9,7 +9,7 @@ from typing import Any
 from gitops.ledger import tree
 from gitops.ledger.audit import Verified, open_questions
 from gitops.ledger.check import Changed, changes
-from gitops.ledger.line import cited, continued, here, line
+from gitops.ledger.line import continued, here, line, misdone, unrepaired
 from gitops.ledger.records import Entry, entry_of
 from gitops.ledger.shape import Malformed
 from gitops.ledger.transition import TRAILERS, trailers_of
@@ -67,24 +67,10 @@ def _before(repository: Repository, first: Commit) -> Head | None:
 
 
 def strays(repository: Repository, commit: Commit, before: Head | None, after: Head) -> list[str]:
-    """What is wrong with the parents of a commit and with what it says it continues. A repair stands on what it found, continues
-    what was good below it, and takes back nothing that began with a move of this program."""
-    other = cited(commit)
+    """What is wrong with the parents of a commit and with what it says it continues."""
     if after.move != "repair":
-        wrong = [f"it says that it continues {other[:12]}, as only a repair does"] if other else []
-        return wrong + ([] if len(commit.parents) == (before is not None) else [f"it has {len(commit.parents)} parents"])
-    above = [p for p in commit.parents if other and here(repository, other) and repository.contains(p, other)]
-    if not above:
-        return ["a repair continues a move below it"]
-    found = []
-    for parent in above:
-        if parent == other:
-            found += ["there was nothing to repair"] if len(commit.parents) == 1 else []
-            continue
-        first = line(repository, parent, other)[-1]
-        if continued(first) == other and not list(walk(repository, [first])):
-            found.append(f"it takes back {first.oid[:12]}, a move of this program")
-    return found
+        return unrepaired(commit, before is None)
+    return misdone(repository, commit, lambda first, _: not [*walk(repository, [first])])
 
 
 def faults_since(repository: Repository, tip: str, stop: str, limit: int) -> list[tuple[Commit, str]]:

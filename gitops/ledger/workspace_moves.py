@@ -19,7 +19,7 @@ from gitops.ledger import tree
 from gitops.ledger.lock import NONCE
 from gitops.ledger.records import Entry
 from gitops.ledger.shape import Malformed, of_document, to_document
-from gitops.ledger.transition import CONTINUES, Stamp, chained, trailers_text
+from gitops.ledger.transition import Stamp, chained, trailers_text
 from planners.canonical import digest, encode
 
 FORMAT = 1
@@ -198,9 +198,7 @@ def compose(before: Head, act: Act, stamp: Stamp) -> tuple[Head, dict[str, bytes
     if act.value is not None:
         edits[act.value.path] = encode(to_document(act.value)) if MOVES[act.move].leaves else None
     subject = f"workspace: {act.move}" + (f", {entry.message}" if act.value else "")
-    trailers = trailers_text(infra=stamp.infra, actor=stamp.actor)
-    trailers += f"Provisioning-{CONTINUES}: {act.continues}\n" if act.continues else ""
-    return head, edits, f"{subject}\n\n{trailers}"
+    return head, edits, f"{subject}\n\n{trailers_text(infra=stamp.infra, actor=stamp.actor, continues=act.continues)}"
 
 
 def illegal(before: Head | None, after: Head) -> list[str]:

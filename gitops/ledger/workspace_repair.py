@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from executors.ports import Clock
 from gitops.ledger.chain import Chain
@@ -20,6 +19,7 @@ class OfWorkspace:
     parents) -> (id, head after)."""
 
     command = "provisioning audit repair"
+    parting = "What only one of them says is lost with it"
 
     def __init__(self, chain: Chain, workspace: str, clock: Clock, commit: Callable[..., tuple[str, Head]]) -> None:
         self.chain = chain
@@ -37,11 +37,12 @@ class OfWorkspace:
 
     def newer(self, commit: Commit) -> bool:
         """By the format of its head."""
-        with suppress(Malformed):
-            try:
-                head_at(self.chain.repository, commit.oid)
-            except NewerFormat:
-                return True
+        try:
+            head_at(self.chain.repository, commit.oid)
+        except NewerFormat:
+            return True
+        except Malformed:
+            return False
         return False
 
     def ours(self, good: str) -> bool:

@@ -200,13 +200,13 @@ def test_where_nothing_was_ever_a_ledger_only_a_person_can_begin_anew(world: Wor
     put(world, other.objects, other.write("", {"README.md": b"hello"}, "hello", BOB))
     found = look(site)
     assert (found.remedy, found.good) == (None, "")
-    assert "nothing of this is the ledger of 'dev' in this workspace" in found.told
+    assert "nothing here is the ledger of 'dev' and bound to this workspace" in found.told
     assert "--from" in found.choices[0]
 
 
 def test_the_ledger_of_another_workspace_is_not_gone_on_with(applied: World) -> None:
     stranger = applied.site("eve", workspace="w2")
-    assert "nothing of this is the ledger of 'dev' in this workspace" in look(stranger).told
+    assert "nothing here is the ledger of 'dev' and bound to this workspace" in look(stranger).told
 
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIann"

@@ -73,7 +73,7 @@ DAMAGE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", DAMAGE)
 def test_what_was_pushed_on_top_is_given_up_and_every_freeze_stays(world: World, ann: Quarters, bob: Quarters, case: str) -> None:
     good = world.server.refs[REF]
-    top = junk(world, bob, {k: v for k, v in DAMAGE[case].items() if k or v})
+    top = junk(world, bob, DAMAGE[case])
     for each in (ann, bob, world.quarters("fresh")):
         with pytest.raises(Stop) as caught:
             each.chain.view()
@@ -150,7 +150,7 @@ def test_moves_on_top_of_the_damage_are_given_up_only_when_a_person_says_so(worl
 
 def test_a_chain_of_another_workspace_is_not_gone_on_with(world: World, ann: Quarters, bob: Quarters) -> None:
     found = look(world.quarters("eve", workspace="w2"))
-    assert "nothing of this is the audit of the workspace in this workspace" in found.told
+    assert "nothing here is the audit of the workspace and bound to this workspace" in found.told
     assert found.remedy is None
 
 
@@ -180,14 +180,14 @@ def forged(quarters: Quarters, on: tuple[str, ...], good: str) -> list[str]:
 def test_it_takes_back_no_move_of_this_program(world: World, bob: Quarters) -> None:
     tip = bob.chain.view().tip
     before = bob.repository.commit(tip).parents[0]
-    assert forged(bob, (tip,), before) == [f"it takes back {tip[:12]}, a move of this program"]
+    assert forged(bob, (tip,), before) == [f"it takes back {tip[:12]}, a legal transition"]
     assert forged(bob, (tip,), tip) == ["there was nothing to repair"]
 
 
 def test_it_continues_what_is_below_it(world: World, bob: Quarters) -> None:
     tip = bob.chain.view().tip
     stray = bob.repository.write("", {"a": b"1"}, "m", EVE)
-    assert forged(bob, (stray,), tip) == ["a repair continues a move below it"]
+    assert forged(bob, (stray,), tip) == ["a repair continues a transition below it"]
 
 
 def test_nothing_else_says_what_it_continues(world: World, bob: Quarters) -> None:
