@@ -11,13 +11,13 @@ from gitops.stops import Exit, Stop
 from gitops.visible import clean
 from gitops.wiring import Workspace, head
 from planners.model import kind_of
-from planners.suggest import hint
 
 if TYPE_CHECKING:
     from gitops.ledger.lock import Lock
     from gitops.ledger.view import View
     from planners.drift import Drifted
     from planners.model import RecordedResource, Resource
+    from planners.steps import Plan
 
 
 def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
@@ -121,37 +121,26 @@ def outputs(space: Workspace, infra: str) -> dict[str, Any]:
     }
 
 
-def why(space: Workspace, infras: Iterable[str], address: str) -> list[tuple[str, str]]:
-    """(fact, value) rows: the line, commit, edges, run, approval and steps behind one resource. Raises ``Stop`` (not found)."""
-    known: list[str] = []
-    for infra in infras:
-        declared = space.load(infra, head(space)) if infra in sources.infra_names(space, head(space)) else None
-        view = space.ledger(infra).view()
-        recorded = view.recorded().resources
-        resource = None
-        if declared is not None:
-            from planners.expand import expand
+def why(space: Workspace, infra: str, address: str, known: set[str]) -> list[tuple[str, str]] | None:
+    """(fact, value) rows: the line, commit, edges, run, approval and steps behind one resource; ``None`` when this infra does not
+    have it. ``known`` is told all addresses it does have."""
+    from planners.expand import expand
 
-            resources = expand(declared.desired, declared.catalog).resources
-            resource = resources.get(address)
-            known += resources
-        known += recorded
-        if resource is not None or address in recorded:
-            users = [
-                a
-                for a, r in (resources if declared is not None else {}).items()
-                if any(d.address == address for d in r.depends_on)
-            ]
-            return [
-                ("infra", infra),
-                *_declared(space, resource, users),
-                *_recorded(space, view, address, recorded.get(address)),
-            ]
-    raise Stop(
-        Exit.NOT_FOUND,
-        f"there is no resource '{address}'",
-        hint(address, known, "'provisioning state list' shows what is recorded"),
-    )
+    declared: Mapping[str, Resource] = {}
+    if infra in sources.infra_names(space, head(space)):
+        loaded = space.load(infra, head(space))
+        declared = expand(loaded.desired, loaded.catalog).resources
+    view = space.ledger(infra).view()
+    recorded = view.recorded().resources
+    known |= {*declared, *recorded}
+    if address not in declared and address not in recorded:
+        return None
+    users = [a for a, r in declared.items() if any(d.address == address for d in r.depends_on)]
+    return [
+        ("infra", infra),
+        *_declared(space, declared.get(address), users),
+        *_recorded(space, view, address, recorded.get(address)),
+    ]
 
 
 def _declared(space: Workspace, resource: Resource | None, users: Iterable[str]) -> list[tuple[str, str]]:
@@ -198,15 +187,14 @@ def approvals(space: Workspace, view: View, plan: str) -> list[str]:
     return [f"{a.principal} at {moment(a.time)}" for a in standing.approvals if a.decision == "approve"]
 
 
-def plan_by_id(space: Workspace, plan_id: str) -> tuple[str, Any] | None:
-    """(source commit, plan) of a run whose plan id begins so (at least 8 digits)."""
-    from planners.document import from_document
+def plan_by_id(space: Workspace, infra: str, plan_id: str) -> tuple[str, Plan] | None:
+    """(source commit, plan) of the newest run of an infra whose plan id begins so. Raises ``Stop``."""
+    from gitops.runs import plan_of
 
-    for infra in sources.ledger_names(space) if len(plan_id) >= 8 else ():
-        view = space.ledger(infra).view()
-        for run in view.runs():
-            if run.plan.startswith(plan_id) and (whole := view.run(run.id)):
-                return run.source_commit, from_document(whole.document)
+    view = space.ledger(infra).view()
+    for run in view.runs():
+        if run.plan.startswith(plan_id) and (whole := view.run(run.id)):
+            return run.source_commit, plan_of(whole)
     return None
 
 

@@ -149,15 +149,10 @@ def require_told(outcome: Outcome, run_id: str) -> None:
 
 def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
     """The plan a run was made of, with the declarations it came from. Raises ``Stop``."""
-    from planners.document import from_document
-    from planners.problems import Problems
-
     found = view.run(run_id)
     if found is None:
         raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
-    plan = from_document(found.document)
-    if isinstance(plan, Problems):
-        raise Stop(Exit.FAILURE, f"the plan of run {run_id} cannot be read back", "see 'provisioning audit verify'", tuple(plan))
+    plan = plan_of(found)
     if isinstance(found.pin, Pin) and found.pin.source.startswith("snapshot:"):
         pinned_tree(space, found.infra, found.pin)
     else:
@@ -170,6 +165,17 @@ def planned_of_run(space: Workspace, view: View, run_id: str) -> Planned:
         frozen=sources.frozen_version(found.pin),
     )
     return Planned(ask, plan, view, space.load(found.infra, found.treeish))
+
+
+def plan_of(run: RunRecord) -> Plan:
+    """The plan that a run recorded; its document is there. Raises ``Stop``."""
+    from planners.document import from_document
+    from planners.problems import Problems
+
+    plan = from_document(run.document)
+    if isinstance(plan, Problems):
+        raise Stop(Exit.FAILURE, f"the plan of run {run.id} cannot be read back", "see 'provisioning audit verify'", tuple(plan))
+    return plan
 
 
 def resumable(view: View, run_id: str) -> RunRecord:

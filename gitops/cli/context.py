@@ -126,6 +126,35 @@ class Context:
         """The ledgers as they are at the remote, as ``each`` has it."""
         return self.each(infras, lambda infra: self.workspace.ledger(infra).view())
 
+    def answers(self, infras: Iterable[str], ask: Callable[[str], T | None], otherwise: str) -> Iterator[tuple[str, T]]:
+        """(infra, what ``ask`` says of it) where it says something: a search. What cannot be read does not matter to who finds;
+        else it is told, and ``otherwise``, the sentence that nothing was found, is true only of the rest. Raises ``Stop``."""
+        names, unread, found = tuple(infras), [], False
+        for infra in names:
+            try:
+                answer = ask(infra)
+            except Stop as stop:
+                if len(names) == 1:
+                    raise
+                unread.append((infra, stop))
+                continue
+            if answer is not None:
+                found = True
+                yield infra, answer
+        if unread and not found:
+            for each in unread:
+                self.leave_out(*each)
+            which = ", ".join(infra for infra, _ in unread)
+            raise Stop(Exit.FAILURE, f"{otherwise} in what can be read", f"it may be one of {which}: see above")
+
+    def only_answer(self, infras: Iterable[str], ask: Callable[[str], T | None], otherwise: str) -> tuple[str, T] | None:
+        """The same of what several infras may have under one name. Raises ``Stop`` (usage) where they do."""
+        found = [*self.answers(infras, ask, otherwise)]
+        if len(found) > 1:
+            names = [infra for infra, _ in found]
+            raise Stop(Exit.USAGE, f"{len(names)} infras have it: {', '.join(names)}", "name one with -i")
+        return found[0] if found else None
+
     def leave_out(self, infra: str, stop: Stop) -> None:
         """An overview goes on without this one, and says so."""
         self.left_out.append((infra, stop))

@@ -142,16 +142,7 @@ def read_plans(context: Context, name: str) -> tuple[tuple[str, Plan], ...]:
     """(commit, plan) pairs of a plan file, or of a plan id that a run recorded. Raises ``Stop``."""
     path = Path(name)
     if not path.is_file():
-        from gitops.inspect import plan_by_id
-
-        found = plan_by_id(context.workspace, name)
-        if found is None:
-            raise Stop(
-                Exit.NOT_FOUND,
-                f"there is no plan file '{name}' and no run recorded a plan with that id",
-                "make one: plan --save FILE",
-            )
-        return (found,)
+        return (plan_of_run(context, name),)
     from planners.document import from_document
     from planners.problems import Problems
 
@@ -165,6 +156,17 @@ def read_plans(context: Context, name: str) -> tuple[tuple[str, Plan], ...]:
     if bad:
         raise Stop(Exit.INVALID, f"'{name}' cannot be used", "make a new one: plan --save FILE", bad)
     return tuple((commit, p) for commit, p in plans if isinstance(p, Plan))
+
+
+def plan_of_run(context: Context, plan_id: str) -> tuple[str, Plan]:
+    """(commit, plan) that a run recorded; the first 8 digits of its id, or more, name it. Raises ``Stop``."""
+    from gitops.inspect import plan_by_id
+
+    missing = f"there is no plan file '{plan_id}' and no run recorded a plan with that id"
+    infras = context.ledgers() if len(plan_id) >= 8 else ()
+    for _, found in context.answers(infras, lambda infra: plan_by_id(context.workspace, infra, plan_id), missing):
+        return found
+    raise Stop(Exit.NOT_FOUND, missing, "make one: plan --save FILE")
 
 
 @plan.command("show", help="Show a saved plan, or the plan of a run by its id.")

@@ -29,17 +29,17 @@ def run() -> None:
 def find(context: Context, run_id: str) -> tuple[str, View, RunRecord]:
     """The infra that holds this run, its ledger view, and the run. Raises ``Stop`` (not found)."""
     views = []
-    for infra, view in context.views(context.ledgers()):
-        views.append(view)
-        if (item := view.run(run_id)) is not None:
-            context.left_out.clear()  # they have nothing to do with it
-            return infra, view, item
+
+    def ask(infra: str) -> tuple[View, RunRecord] | None:
+        views.append(view := context.workspace.ledger(infra).view())
+        return (view, item) if (item := view.run(run_id)) else None
+
+    missing = f"there is no run '{run_id}'"
+    for infra, (view, item) in context.answers(context.ledgers(), ask, missing):
+        return infra, view, item
     for view in views:
         context.tell_sealed(view)
-    if context.left_out:
-        names = ", ".join(infra for infra, _ in context.left_out)
-        raise Stop(Exit.FAILURE, f"there is no run '{run_id}' in what can be read", f"it may be one of {names}: see above")
-    raise Stop(Exit.NOT_FOUND, f"there is no run '{run_id}'", "'provisioning run list' shows the runs")
+    raise Stop(Exit.NOT_FOUND, missing, "'provisioning run list' shows the runs")
 
 
 @run.command("list", help="All runs, newest first.")

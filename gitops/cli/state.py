@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gitops.cli.context import Context, as_json
 from gitops.cli.repair import repair_options, repaired
 from gitops.stops import Exit, Stop
 from planners.references import REPLACES
+
+if TYPE_CHECKING:
+    from planners.model import RecordedResource
 
 
 @click.group(help="Recorded state: list, show, import, forget, move, repair.")
@@ -21,8 +26,8 @@ def state_list(context: Context) -> None:
     """One row per resource."""
     rows = [("ADDRESS", "INFRA", "PROVIDER", "STATUS", "RUN")]
     documents = []
-    for infra in context.ledgers():
-        for address, item in sorted(context.workspace.ledger(infra).view().recorded().resources.items()):
+    for infra, view in context.views(context.ledgers()):
+        for address, item in sorted(view.recorded().resources.items()):
             status = f"{item.status}, the old one is left" if REPLACES in item.observed else str(item.status)
             rows.append((address, infra, item.provider, status, item.run))
             documents.append(
@@ -38,13 +43,15 @@ def state_show(context: Context, address: str) -> None:
     """As the ledger has it."""
     from gitops.ledger.tree import resource_document
 
-    for infra in context.ledgers():
-        item = context.workspace.ledger(infra).view().recorded().resources.get(address)
-        if item is not None:
-            document = resource_document(item)
-            context.emit(document, as_json(document))
-            return
-    raise Stop(Exit.NOT_FOUND, f"'{address}' is not recorded", "'provisioning state list' shows what is")
+    def ask(infra: str) -> RecordedResource | None:
+        return context.workspace.ledger(infra).view().recorded().resources.get(address)
+
+    missing = f"'{address}' is not recorded"
+    found = context.only_answer(context.ledgers(), ask, missing)
+    if found is None:
+        raise Stop(Exit.NOT_FOUND, missing, "'provisioning state list' shows what is")
+    document = resource_document(found[1])
+    context.emit(document, as_json(document))
 
 
 @state.command("import", help="Take an existing resource into the record: a declared one, or a stray that 'drift' shows.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from gitops.cli.context import Context
@@ -32,15 +34,28 @@ def output(context: Context, name: str | None) -> None:
     """All outputs, those of one ADDRESS, or one value by ADDRESS.OUTPUT."""
     from gitops.inspect import outputs
 
-    found = context.each(context.ledgers(), lambda infra: outputs(context.workspace, infra))
-    values = {key: value for _, those in found for key, value in those.items()}
     if name:
-        chosen = {key: value for key, value in values.items() if key == name or key.startswith(name + ".")}
-        if not chosen:
-            raise Stop(Exit.NOT_FOUND, f"there is no output '{name}'", "'provisioning output' lists all")
-        if name in chosen and context.out == "text":
-            context.print(str(chosen[name]))
+        values = named_outputs(context, name)
+        if name in values and context.out == "text":
+            context.print(str(values[name]))
             return
-        values = chosen
+    else:
+        found = context.each(context.ledgers(), lambda infra: outputs(context.workspace, infra))
+        values = {key: value for _, those in found for key, value in those.items()}
     rows = [("OUTPUT", "VALUE"), *((key, str(value)) for key, value in values.items())]
     context.emit({"outputs": values}, "no output", rows if values else ())
+
+
+def named_outputs(context: Context, name: str) -> dict[str, Any]:
+    """Those of one address, or the one output, by their whole names. Raises ``Stop`` (not found, usage)."""
+    from gitops.inspect import outputs
+
+    def ask(infra: str) -> dict[str, Any] | None:
+        values = outputs(context.workspace, infra).items()
+        return {key: value for key, value in values if key == name or key.startswith(name + ".")} or None
+
+    missing = f"there is no output '{name}'"
+    found = context.only_answer(context.ledgers(), ask, missing)
+    if found is None:
+        raise Stop(Exit.NOT_FOUND, missing, "'provisioning output' lists all")
+    return found[1]

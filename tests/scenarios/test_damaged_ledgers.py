@@ -183,7 +183,7 @@ def lose(desk: Any, git_dir: Path, oid: str) -> None:
 
 OVERVIEWS = {
     "status": "infras", "lock list": "locks", "run list": "runs", "ledger list": "ledgers", "infra list": "infras",
-    "audit log": "entries", "drift": "drift", "server list": "resources", "output": "outputs",
+    "audit log": "entries", "drift": "drift", "server list": "resources", "state list": "resources", "output": "outputs",
 }  # fmt: skip
 """Command -> where in its document the rows are."""
 
@@ -215,11 +215,44 @@ def test_a_damaged_ledger_hides_none_of_the_others(two: Any) -> None:
     assert two("status", "-i", "shop", code=1).last.startswith("error: TAMPERED")
 
 
-def test_a_run_is_found_beside_a_damaged_ledger(two: Any) -> None:
-    run = two("run", "list", "--out", "json", code=1).json["runs"][0]["id"]
-    assert f"run {run} of depot" in two("run", "show", run).out
-    missing = two("run", "show", "20200101-000000-abcdef", code=1)
-    assert missing.last == "error: there is no run '20200101-000000-abcdef' in what can be read; it may be one of shop: see above"
+SEARCHES = {
+    ("run", "show", "RUN"): "there is no run 'RUN'",
+    ("run", "logs", "RUN"): "there is no run 'RUN'",
+    ("plan", "show", "PLAN"): "there is no plan file 'PLAN' and no run recorded a plan with that id",
+    ("state", "show", "server/db-01"): "'server/db-01' is not recorded",
+    ("output", "server/db-01"): "there is no output 'server/db-01'",
+    ("output", "server/db-01.address"): "there is no output 'server/db-01.address'",
+    ("why", "server/db-01"): "there is no resource 'server/db-01'",
+}
+"""What finds one thing somewhere -> what it says where nothing can be found."""
+
+
+def test_what_can_be_found_is_found_beside_a_damaged_ledger_without_a_word_about_that(two: Any) -> None:
+    run = two("run", "list", "--out", "json", code=1).json["runs"][0]
+    for command in SEARCHES:
+        found = two(*({"RUN": run["id"], "PLAN": run["plan"][:8]}.get(word, word) for word in command))
+        assert found.out, command
+        assert "shop" not in found.err, command
+
+
+def test_what_is_not_found_may_be_in_the_damaged_ledger(two: Any) -> None:
+    absent = {"RUN": "20200101-000000-abcdef", "PLAN": "0" * 12}
+    for command, missing in SEARCHES.items():
+        words = [absent.get(word, word.replace("db-01", "db-99")) for word in command]
+        told, sentence = two(*words, code=1), missing.replace("db-01", "db-99")
+        for name, value in absent.items():
+            sentence = sentence.replace(f"'{name}'", f"'{value}'")
+        assert told.last == f"error: {sentence} in what can be read; it may be one of shop: see above"
+        assert "error: shop is left out: TAMPERED" in told.err
+        assert two(*words, "-i", "depot", code=5).last.startswith(f"error: {sentence}; "), "asked of one alone it is told plainly"
+
+
+def test_one_address_in_two_infras_is_never_guessed(applied: Any) -> None:
+    applied.commit({"infra/depot/main.yaml": "settings: {provider: fake}\nservers: {web-01: {cpu_cores: 1, memory_gb: 1}}\n"})
+    applied("apply", "-i", "depot", "--yes")
+    for command in (("state", "show", "server/web-01"), ("output", "server/web-01"), ("why", "server/web-01")):
+        assert applied(*command, code=2).last == "error: 2 infras have it: depot, shop; name one with -i"
+        assert applied(*command, "-i", "depot").out
 
 
 def spoil(desk: Any, remote: Path, where: Path) -> None:

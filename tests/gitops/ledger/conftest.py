@@ -283,3 +283,15 @@ def applied(world: World, site: Site, intent: Any, done: Any, run: Any) -> World
         held.record([done(op, address, output="made") for op, address in ops.items()], [])
         held.finish_run("r1", "succeeded", None)
     return world
+
+
+@pytest.fixture
+def ann(world: World) -> Quarters:
+    """Where Ann works."""
+    return world.quarters("ann")
+
+
+@pytest.fixture
+def bob(world: World) -> Quarters:
+    """Where Bob works."""
+    return world.quarters("bob")

@@ -23,16 +23,6 @@ HOUR = 3600
 
 
 @pytest.fixture
-def ann(world: World) -> Quarters:
-    return world.quarters("ann")
-
-
-@pytest.fixture
-def bob(world: World) -> Quarters:
-    return world.quarters("bob")
-
-
-@pytest.fixture
 def late(world: World, ann: Quarters, bob: Quarters) -> Site:
     """Somebody who has looked, and takes the lock while another freezes the infra."""
     site = world.at_work(ann)

@@ -20,16 +20,6 @@ LEDGER = "refs/heads/provisioning/ledger/dev"
 HOUR = 3600
 
 
-@pytest.fixture
-def ann(world: World) -> Quarters:
-    return world.quarters("ann")
-
-
-@pytest.fixture
-def bob(world: World) -> Quarters:
-    return world.quarters("bob")
-
-
 def refusal(what: Any, *asked: Any) -> Stop:
     with pytest.raises(Stop) as caught:
         what(*asked)

@@ -22,11 +22,6 @@ HOUR = 3600
 
 
 @pytest.fixture
-def ann(world: World) -> Quarters:
-    return world.quarters("ann")
-
-
-@pytest.fixture
 def bob(world: World, ann: Quarters) -> Quarters:
     """Who has frozen something after Ann did, which she has not seen."""
     ann.freeze("dev", "one", HOUR)
