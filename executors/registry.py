@@ -87,3 +87,31 @@ class _Specs(Mapping[str, ProviderSpec]):
 
     def __len__(self) -> int:
         return len(names())
+
+
+class Connected(Mapping[str, Provider]):
+    """Providers by name, each connected when it is first asked for. ``settings``: of the infra, with each one's own below
+    ``provider_config``; ``world``: this machine's folder of the workspace."""
+
+    def __init__(self, settings: Mapping[str, Json], secrets: Secrets, world: Path) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._world = world
+        self._connected: dict[str, Provider] = {}
+
+    def __getitem__(self, name: str) -> Provider:
+        if name not in self._connected:
+            if name not in provider_specs():
+                raise KeyError(name)
+            configured = self._settings.get("provider_config")
+            own = configured.get(name) if isinstance(configured, Mapping) else None
+            driver = {"driver": self._settings["driver"]} if "driver" in self._settings else {}
+            settings = {**(own if isinstance(own, Mapping) else {}), **driver}
+            self._connected[name] = connect(name, settings, self._secrets, self._world)
+        return self._connected[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(provider_specs())
+
+    def __len__(self) -> int:
+        return len(provider_specs())

@@ -44,6 +44,8 @@ class Planned:
     warnings: tuple[Problem, ...] = ()
     base: str = ""
     """The commit a saved plan was made at."""
+    looked_at: frozenset[str] | None = None
+    """Addresses of the records it was made from, ``None``: of all."""
 
 
 @dataclass(frozen=True, slots=True)

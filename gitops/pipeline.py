@@ -40,11 +40,16 @@ def make_plan(space: Workspace, ask: Ask) -> Planned:
     notices += sources.frozen(space, ask.infra) + sources.interrupted(space, view)
     if (known := converged(space, ask, view)) is not None:
         return Planned(ask, replace(known, notices=notices), view, None)
+    from gitops.part import planned_part
+
+    if (part := planned_part(space, ask, view)) is not None:
+        looked_at = frozenset(part.recorded.resources)
+        return finished(space, Planned(ask, part.plan, view, part.loaded, part.loaded.warnings, looked_at=looked_at), notices)
     return plan_from(space, ask, view, space.load(ask.infra, ask.treeish), notices)
 
 
 def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: tuple[Notice, ...] = ()) -> Planned:
-    """The planning half: everything is read, now decide."""
+    """The planning half: all declarations are read, now decide."""
     from planners.plan import plan
     from planners.problems import Problems
 
@@ -68,11 +73,15 @@ def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: t
             "mend that, or plan without --refresh",
             unread,
         )
-    planned = Planned(ask, replace(made, notices=notices + made.notices), view, loaded, loaded.warnings)
+    return finished(space, Planned(ask, made, view, loaded, loaded.warnings), notices)
+
+
+def finished(space: Workspace, planned: Planned, notices: tuple[Notice, ...]) -> Planned:
+    """The plan with all that a reader of it should know: ``notices`` and what approvals it needs come around its own."""
     from gitops.gate import approval_notice
 
     approval = approval_notice(space, planned)
-    return replace(planned, plan=replace(planned.plan, notices=planned.plan.notices + approval))
+    return replace(planned, plan=replace(planned.plan, notices=(*notices, *planned.plan.notices, *approval)))
 
 
 def converged(space: Workspace, ask: Ask, view: View) -> Plan | None:
@@ -141,13 +150,12 @@ def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Sta
 
 def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
     """What was approved is what runs: everything the plan relied on must still read the same. Raises ``Stop`` (stale)."""
+    from gitops.runs import recorded, who_moved
     from planners.stale import moved
 
     loaded = planned.loaded or space.load(planned.ask.infra, planned.ask.treeish)
-    changed = moved(planned.plan, loaded.desired, view.recorded(), loaded.catalog)
+    changed = moved(planned.plan, loaded.desired, recorded(planned, view), loaded.catalog)
     if changed:
-        from gitops.runs import who_moved
-
         names = ", ".join(str(item) for item in changed)
         raise Stop(
             Exit.STALE, f"the plan is stale: {names}{who_moved(space, planned, view, changed)}", "plan again and review it"

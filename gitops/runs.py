@@ -11,7 +11,7 @@ from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.ledger.lock import State
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
-from planners.model import Pin
+from planners.model import Pin, Recorded
 from planners.steps import Options, Plan
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
+    from planners.problems import Problems
     from planners.stale import Moved
 
 
@@ -79,13 +80,20 @@ def run_record(space: Workspace, planned: Planned, run_id: str, consent: Consent
     )
 
 
+def recorded(planned: Planned, view: View) -> Recorded:
+    """The records that a plan was made from, as ``view`` has them. Raises ``Stop``."""
+    if planned.looked_at is None:
+        return view.recorded()
+    return Recorded(planned.ask.infra, view.records(planned.looked_at), view.tip, view.pin)
+
+
 def perform(space: Workspace, planned: Planned, held: Held, run_id: str, stage: Stage, **more: object) -> Outcome:
     """Run the plan with everything connected. ``more``: what a resumed run knows beforehand."""
     from executors.runner import run
 
     assert planned.loaded is not None  # noqa: S101  # whoever runs a plan has read what it came from
     tools = space.tools(
-        planned.loaded, planned.ask.treeish, planned.view.recorded(), journal=held, progress=stage.progress,
+        planned.loaded, planned.ask.treeish, recorded(planned, planned.view), journal=held, progress=stage.progress,
         run=run_id, plan=planned.plan.id, source_commit=planned.ask.commit, **more,
     )  # fmt: skip
     outcome = run(planned.plan, tools, stage.options, stage.cancel)
@@ -212,17 +220,27 @@ def pinned_tree(space: Workspace, infra: str, pin: Pin) -> str:
 
 def convergence(space: Workspace, planned: Planned, view: View, outcome: Outcome) -> Converged | None:
     """The marker of a clean apply: with these inputs and this state there is nothing to do. ``None`` when that is not so."""
+    from gitops.declare.source import own_tree
     from gitops.ledger.view import Converged
+    from gitops.part import planned_part
     from planners.document import to_document
     from planners.plan import plan
 
+    ask = planned.ask
     if outcome.status != "succeeded" or planned.loaded is None or planned.plan.destroy:
         return None
-    empty = plan(planned.loaded.desired, view.recorded(), None, planned.loaded.catalog, Options())
+    empty: Plan | Problems
+    if (part := planned_part(space, ask, view)) is not None:
+        empty, size, implied = part.plan, part.size, part.implied
+    else:
+        loaded = planned.loaded if planned.looked_at is None else space.load(ask.infra, ask.treeish)
+        records = view.recorded()
+        empty, size = plan(loaded.desired, records, None, loaded.catalog, Options()), loaded.size
+        implied = sum(1 for record in records.resources.values() if record.implied_by)
     if not isinstance(empty, Plan) or empty.steps:
         return None
-    inputs = space.inputs(planned.ask.infra, planned.ask.treeish)
-    return Converged(inputs, view.state_tree, to_document(empty))
+    own = own_tree(space.repository, ask.treeish, ask.infra)
+    return Converged(space.inputs(ask.infra, ask.treeish), view.state_tree, to_document(empty), own, size, implied)
 
 
 def who_moved(space: Workspace, planned: Planned, view: View, changed: Sequence[Moved]) -> str:

@@ -14,13 +14,16 @@ from gitops.stops import Exit, Stop
 from gitops.trust import REMOTE
 
 if TYPE_CHECKING:
-    from executors.ports import Clock, Provider, Tools
+    from executors.ports import Clock, Tools
     from gitops.declare.load import Loaded
+    from gitops.declare.source import Part
     from gitops.git.local import GitRepository
     from gitops.git.remote import GitRemote
     from gitops.ledger.holder import Actor
     from gitops.ledger.ledger import Ledger
     from gitops.ledger.signing import Signing
+    from gitops.ledger.users import Users
+    from gitops.ledger.view import View
     from gitops.ledger.workspace_chain import WorkspaceChain
     from gitops.ledger.workspace_moves import ProbeRecord
     from gitops.ports import Person
@@ -59,6 +62,7 @@ class Workspace:
         self.repository = repository
         self.environ = environ
         self._ledgers: dict[str, Ledger] = {}
+        self._users: dict[str, Users] = {}
         self.classes: dict[str, str] = {}
         """Digest of inputs -> class of the environment, of what was evaluated here."""
         self.at_close: list[Callable[[], None]] = []
@@ -294,28 +298,49 @@ class Workspace:
 
     def load(self, infra: str, treeish: str) -> Loaded:
         """What a commit or tree declares. Raises ``Stop`` (invalid) with every mistake."""
-        from gitops.declare.load import load
         from planners.problems import Problems
 
         with git_stops():
-            loaded = load(self.repository, treeish, infra, self.provider_specs)
+            loaded = self.declared(infra, treeish)
         if isinstance(loaded, Problems):
             raise invalid(infra, loaded)
-        self.classes[loaded.inputs] = str(loaded.desired.environment.class_)
         return loaded
 
-    def inputs(self, infra: str, treeish: str) -> str:
-        """Digest of everything a plan of ``treeish`` is made of beside the record: tree ids and this program's version."""
+    def declared(self, infra: str, treeish: str, part: Part | None = None) -> Loaded | Problems:
+        """The same, or every mistake; of a ``part`` alone where one is given. Raises ``GitError``."""
+        from gitops.declare.load import load
+        from planners.problems import Problems
+
+        loaded = load(self.repository, treeish, infra, self.provider_specs, part)
+        if not isinstance(loaded, Problems):
+            self.classes[loaded.inputs] = str(loaded.desired.environment.class_)
+        return loaded
+
+    def users(self, view: View) -> Users:
+        """Who uses what, at one tip of a ledger."""
+        from gitops.cache import Cache, own_key
+        from gitops.ledger.users import Users
+
+        if view.tip not in self._users:
+            key = self._folder("XDG_STATE_HOME", ".local/state") / "cache.key"
+            self._users[view.tip] = Users(view, Cache(self.cache("made") / "entries.sqlite", lambda: own_key(key)))
+        return self._users[view.tip]
+
+    def inputs(self, infra: str, treeish: str, own: str = "") -> str:
+        """Digest of everything a plan of ``treeish`` is made of beside the record: tree ids and this program's version.
+
+        ``own``: with this tree in place of the infra's own folder."""
         from gitops import __version__
         from gitops.declare.source import inputs_digest
 
         with git_stops():
-            return f"{__version__}:{inputs_digest(self.repository, treeish, infra)}"
+            return f"{__version__}:{inputs_digest(self.repository, treeish, infra, own)}"
 
     def tools(self, loaded: Loaded, treeish: str, recorded: Recorded, **more: object) -> Tools:
         """What a run or an observation works with. ``more``: what only a run has (journal, progress, run id, …)."""
         from executors.fakes import NoJournal, SilentProgress
         from executors.ports import Owner, Tools
+        from executors.registry import Connected
         from executors.secrets.sops import SopsSecrets
         from gitops.extensions import TreeExtensions
 
@@ -327,7 +352,7 @@ class Workspace:
         secrets = SopsSecrets(file, self.environ)
         base: dict[str, object] = {
             "owner": Owner(self.config.id, loaded.desired.infra),
-            "providers": Providers(loaded.desired.settings, secrets, self.world),
+            "providers": Connected(loaded.desired.settings, secrets, self.world),
             "extensions": TreeExtensions(self.repository, treeish),
             "secrets": secrets,
             "clock": self.clock,
@@ -355,33 +380,3 @@ def head(space: Workspace) -> str:
         hint = "'provisioning init .' fills it, or commit something first"
         raise Stop(Exit.NOT_FOUND, "this repository has no commit yet", hint)
     return found
-
-
-class Providers(Mapping[str, "Provider"]):
-    """Providers by name, each connected when it is first asked for."""
-
-    def __init__(self, settings: Mapping[str, object], secrets: object, world: Path) -> None:
-        self._settings = settings
-        self._secrets = secrets
-        self._world = world
-        self._connected: dict[str, Provider] = {}
-
-    def __getitem__(self, name: str) -> Provider:
-        from executors.registry import connect, provider_specs
-
-        if name not in self._connected:
-            if name not in provider_specs():
-                raise KeyError(name)
-            configured = self._settings.get("provider_config")
-            own = configured.get(name, {}) if isinstance(configured, Mapping) else {}
-            settings = {**own, **({"driver": self._settings["driver"]} if "driver" in self._settings else {})}
-            self._connected[name] = connect(name, settings, self._secrets, self._world)  # type: ignore[arg-type]
-        return self._connected[name]
-
-    def __iter__(self) -> Iterator[str]:
-        from executors.registry import provider_specs
-
-        return iter(provider_specs())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)

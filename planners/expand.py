@@ -38,7 +38,8 @@ def expand(desired: Desired, catalog: Catalog) -> Expanded:
     for address in sorted(completed.resources):
         resource = completed.resources[address]
         edges = _edges(resource, completed.edges.get(address, ()), declared)
-        problems.extend(_dangling(resource, edges, completed.resources, catalog))
+        near = [e for e in edges if e.address in completed.resources or e.address not in desired.rest.addresses]
+        problems.extend(_dangling(resource, near, completed.resources, catalog))
         resources[address] = replace(resource, depends_on=edges)
     needs = {a: {d.address for d in r.depends_on} for a, r in resources.items()}
     order = graph.order(needs, lambda address: address)

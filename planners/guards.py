@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from planners.decide import World
-from planners.model import Environment, EnvironmentClass, Presence, Resource, kind_of
+from planners.model import Desired, Environment, EnvironmentClass, Presence, Resource, Rest, kind_of
 from planners.problems import NOWHERE, Problem
 from planners.steps import Delete, Forget, Move, Notice, Replace, Step
 from planners.suggest import hint
@@ -74,25 +74,25 @@ def budget(environment: Environment, countable: int) -> int:
 
 
 def notices(
-    steps: Sequence[Step], early: Sequence[tuple[str, str]], environment: Environment, world: World, destroy: bool
+    steps: Sequence[Step], early: Sequence[tuple[str, str]], desired: Desired, world: World, destroy: bool
 ) -> tuple[Notice, ...]:
     """What a reader must know, and what apply will ask for."""
-    found = [*_elsewhere(steps, world), *_early(steps, early), *_waived(environment)]
+    found = [*_elsewhere(steps, world), *_early(steps, early), *_waived(desired.environment)]
     if not destroy:
-        found += _deletions(steps, environment, world)
+        found += _deletions(steps, desired.environment, desired.rest, world)
     return tuple(found)
 
 
-def _deletions(steps: Sequence[Step], environment: Environment, world: World) -> Iterator[Notice]:
+def _deletions(steps: Sequence[Step], environment: Environment, rest: Rest, world: World) -> Iterator[Notice]:
     removed = {s.address for s in steps if isinstance(s, (Delete, Forget))}
     deletes = [s for s in steps if isinstance(s, Delete)]
-    if deletes and not world.expanded.resources and removed >= world.recorded.keys():
+    if deletes and not world.expanded.resources and not rest.count and removed >= world.recorded.keys():
         yield Notice("destroys-everything", f"this plan removes everything there is: {named(sorted(removed))}", "--destroy")
         return
     counted = sorted(s.address for s in deletes if not s.gone_with_host and not s.implied_by)
     # What does not count among the deletions does not count among what there is either.
     uncounted = {s.address for s in deletes if s.gone_with_host} | {a for a, r in world.recorded.items() if r.implied_by}
-    allowed = budget(environment, len(world.recorded) - len(uncounted))
+    allowed = budget(environment, len(world.recorded) - len(uncounted) + rest.count - rest.implied)
     if len(counted) > allowed:
         message = f"this plan deletes {len(counted)} resources and {environment.name} allows {allowed} at once: {named(counted)}"
         yield Notice("deletion-budget", message, f"--allow-deletes {len(counted)}")

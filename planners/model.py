@@ -6,7 +6,7 @@ Mappings inside these values are treated as immutable by everyone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -111,13 +111,31 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left out of a part of an infra: each of ``addresses`` is declared and recorded alike, and nothing in the part makes
+    a step for it. So the plan of a part and its rest is the plan of the whole.
+
+    ``count``: how many there are; ``implied``: how many of them nobody declared (see ``Resource.implied_by``).
+    """
+
+    addresses: Container[str] = frozenset()
+    count: int = 0
+    implied: int = 0
+
+
+NOTHING_ELSE = Rest()
+"""The rest of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
-    """All that one infra declares at one commit."""
+    """All that one infra declares at one commit, or a part of it with what is said of its ``rest``."""
 
     infra: str
     environment: Environment
     resources: Mapping[str, Resource]
     settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
+    rest: Rest = NOTHING_ELSE
 
 
 class Status(StrEnum):

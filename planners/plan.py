@@ -26,7 +26,8 @@ from planners.steps import PLANNER_VERSION, Digests, Move, Options, Plan, Step
 def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalog: Catalog, options: Options) -> Plan | Problems:
     """The plan from ``recorded`` to ``desired``, or every mistake that stands in its way.
 
-    ``observed`` ``None`` means nothing was read: the record is taken at its word. Equal inputs give equal bytes.
+    ``observed`` ``None`` means nothing was read: the record is taken at its word. Equal inputs give equal bytes. Of a part
+    of an infra there are no targets and nothing is observed.
     """
     declared = expand(desired, catalog)
     expanded = Expanded({}, (), ()) if options.destroy else declared
@@ -47,8 +48,8 @@ def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalo
         infra=desired.infra,
         environment=desired.environment,
         steps=_bound(steps, arranged, declared.resources, world),
-        notices=notices(steps, arranged.early, desired.environment, world, options.destroy),
-        unchanged=sum(1 for a in expanded.resources if a in wanted and a not in world.steps),
+        notices=notices(steps, arranged.early, desired, world, options.destroy),
+        unchanged=sum(1 for a in expanded.resources if a in wanted and a not in world.steps) + desired.rest.count,
         destroy=options.destroy,
         targets=tuple(sorted(set(options.targets))),
         catalog=relied_on(steps, recorded.resources, catalog),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,11 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """All bindings by address, and the addresses each cluster is made of."""
+    """All bindings by address, and the addresses each cluster is made of; ``incomplete``: clusters with a server elsewhere."""
 
     by_address: Mapping[str, Binding]
     clusters: Mapping[str, tuple[str, ...]]
+    incomplete: frozenset[str] = frozenset()
 
 
 def bindings(
@@ -44,16 +45,18 @@ def bindings(
     known: Mapping[str, Extension],
     findings: Findings,
     hidden: Collection[tuple[str, str]] = (),
+    elsewhere: Container[str] = (),
 ) -> Bindings:
     """Every taskserv on every server. Wrong names are told where they are written, each once.
 
-    ``hidden``: (kind, name) of entries that are declared and not valid.
+    ``hidden``: (kind, name) of entries that are declared and not valid; ``elsewhere``: addresses that are declared beside this
+    part of the infra.
     """
     found: dict[str, Binding] = {}
     members: dict[str, list[str]] = {}
     strangers: set[str] = set()
     disabled = {name for name, t in infra.taskservs.items() if not t.enabled}
-    for binding in (*_of_servers(infra), *_of_clusters(infra, document, findings, hidden)):
+    for binding in (*_of_servers(infra), *_of_clusters(infra, document, findings, hidden, elsewhere)):
         name = binding.use.name
         if name in disabled:
             continue
@@ -81,7 +84,12 @@ def bindings(
             )
             continue
         found[binding.address] = binding
-    return Bindings(found, {name: tuple(dict.fromkeys(m)) for name, m in members.items()})
+    apart = (c for c, declared in infra.clusters.items() if any(_apart(s, infra, elsewhere) for s in declared.servers))
+    return Bindings(found, {name: tuple(dict.fromkeys(m)) for name, m in members.items()}, frozenset(apart))
+
+
+def _apart(server: str, infra: Infra, elsewhere: Container[str]) -> bool:
+    return server not in infra.servers and f"server/{server}" in elsewhere
 
 
 def _named(document: Document, path: Path) -> bool:
@@ -99,7 +107,9 @@ def _of_servers(infra: Infra) -> Iterator[Binding]:
                 yield Binding(server, use, ("servers", server, "taskservs", index))
 
 
-def _of_clusters(infra: Infra, document: Document, findings: Findings, hidden: Collection[tuple[str, str]]) -> Iterator[Binding]:
+def _of_clusters(
+    infra: Infra, document: Document, findings: Findings, hidden: Collection[tuple[str, str]], elsewhere: Container[str]
+) -> Iterator[Binding]:
     """Components of clusters on each of their servers; one named like the cluster when none is listed."""
     from gitops.schema.infra import TaskservUse
 
@@ -109,7 +119,7 @@ def _of_clusters(infra: Infra, document: Document, findings: Findings, hidden: C
             continue
         uses = list(enumerate(declared.taskservs)) or [(-1, TaskservUse(name=cluster))]
         for index, server in enumerate(declared.servers):
-            if ("servers", server) in hidden:
+            if ("servers", server) in hidden or _apart(server, infra, elsewhere):
                 continue
             if server not in there:
                 where = document.at(("clusters", cluster, "servers", index))

@@ -10,6 +10,8 @@ from planners.suggest import hint
 
 KIND_FOLDERS = ("networks", "volumes", "servers", "taskservs", "clusters", "load_balancers", "dns")
 """Folders of an infra whose files are one entry each."""
+APART = ("networks", "volumes", "servers", "load_balancers", "dns")
+"""Those whose entries say nothing of each other but by name, so that some can be read without the others."""
 SHARED = ("templates", "environments", "extensions", "secrets")
 EXTENSIONS = ("taskservs", "providers", "clusters", "templates")
 """Kinds of extensions: the folders of ``extensions/``."""
@@ -35,6 +37,13 @@ def shown(path: str) -> str:
 def stem(path: str) -> str:
     """``infra/shop/dns/web.example.yaml`` -> ``web.example``."""
     return path.rpartition("/")[2].rpartition(".")[0]
+
+
+def is_entry(path: str) -> bool:
+    """Whether the file is the declaration of one entry of an infra: ``infra/shop/servers/web-01.yaml``."""
+    folders, _, name = path.rpartition("/")
+    parts = folders.split("/")
+    return len(parts) == 3 and parts[0] == "infra" and parts[2] in KIND_FOLDERS and name.endswith(DECLARATIONS)
 
 
 def is_read(path: str) -> bool:

@@ -14,13 +14,13 @@ from gitops.declare.parsing import parse_all
 from gitops.declare.references import Uses, missing_secrets
 from gitops.declare.resources import Made, Making, make
 from gitops.declare.secret_names import versions
-from gitops.declare.source import EVALUATOR, Source, inputs_digest, read, read_workspace
+from gitops.declare.source import EVALUATOR, Part, Source, inputs_digest, read, read_workspace
 from gitops.declare.workspace import environment_of, workspace_of
 from gitops.ports import Objects
 from gitops.schema.workspace import WorkspaceConfig
 from planners.canonical import Json
 from planners.catalog import Catalog, ProviderSpec
-from planners.model import Desired, Environment, EnvironmentClass
+from planners.model import NOTHING_ELSE, Desired, Environment, EnvironmentClass, Rest
 from planners.problems import Problem, Problems, Severity, Where
 
 _SURE = ("conflict", "dependency-cycle", "ambiguous-requirement", "unsupported-kind")
@@ -43,6 +43,8 @@ class Loaded:
     document: Document = field(repr=False, compare=False)
     configs: Mapping[str, Document] = field(default_factory=dict, repr=False, compare=False)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+    """Bytes of the files it was made of."""
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -53,13 +55,15 @@ class Loaded:
         return tuple(found)
 
 
-def load(objects: Objects, treeish: str, infra: str, providers: Mapping[str, ProviderSpec]) -> Loaded | Problems:
-    """What ``treeish`` (a commit, or a tree of the same layout) declares for ``infra``.
+def load(
+    objects: Objects, treeish: str, infra: str, providers: Mapping[str, ProviderSpec], part: Part | None = None
+) -> Loaded | Problems:
+    """What ``treeish`` (a commit, or a tree of the same layout) declares for ``infra``, or for a ``part`` of it.
 
     All mistakes of all files come at once, sorted; warnings are among them when there are errors. Raises
     ``GitError(missing)`` when the commit is not in the store.
     """
-    source = read(objects, treeish, infra)
+    source = read(objects, treeish, infra, part)
     findings = Findings(list(source.problems))
     workspace = workspace_of(source)
     if isinstance(workspace, tuple):
@@ -67,7 +71,7 @@ def load(objects: Objects, treeish: str, infra: str, providers: Mapping[str, Pro
         if any(p.code == "newer-format" for p in workspace):
             return _problems(workspace)  # what a newer format means is not for this version to judge
     declared = declaration(source, findings) if source.complete else None
-    made = _desired(source, declared, providers, findings) if declared else None
+    made = _desired(source, declared, providers, findings, part.rest if part else None) if declared else None
     errors = any(p.severity is Severity.ERROR for p in findings.items)
     if errors or isinstance(workspace, tuple) or made is None:
         if made is not None:
@@ -82,6 +86,7 @@ def load(objects: Objects, treeish: str, infra: str, providers: Mapping[str, Pro
         made.document,
         made.made.configs,
         made.secrets,
+        source.size,
     )
 
 
@@ -138,8 +143,10 @@ class _Desired:
     secrets: Mapping[str, str]
 
 
-def _desired(source: Source, declared: Declaration, providers: Mapping[str, ProviderSpec], findings: Findings) -> _Desired | None:
-    """The desired state of all that is valid by itself; ``None`` when so much is wrong that the rest cannot be judged."""
+def _desired(
+    source: Source, declared: Declaration, providers: Mapping[str, ProviderSpec], findings: Findings, rest: Rest | None
+) -> _Desired | None:
+    """The desired state of all that is valid by itself; ``None`` when so much is wrong that the others cannot be judged."""
     from gitops.declare.validation import validate_apart
     from gitops.schema.infra import Infra
 
@@ -157,11 +164,11 @@ def _desired(source: Source, declared: Declaration, providers: Mapping[str, Prov
         environment = Environment(settings.environment, EnvironmentClass.PROD)
     if problems:
         return None
-    made = make(Making(infra, document, environment, extensions, providers, findings, declared.hidden | faulty))
+    made = make(Making(infra, document, environment, extensions, providers, findings, declared.hidden | faulty, rest))
     values: dict[str, Json] = {**settings.given(), "environment": settings.environment}
     if infra.extra or settings.extra:
         values["extra"] = {**settings.extra, **infra.extra}
-    desired = Desired(source.infra, environment, made.resources, values)
+    desired = Desired(source.infra, environment, made.resources, values, rest or NOTHING_ELSE)
     catalog = Catalog(providers, made.specs, {"declarations": EVALUATOR})
     return _Desired(desired, catalog, document, made, _secrets(source, made.uses, findings))
 

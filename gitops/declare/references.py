@@ -6,7 +6,7 @@ Text such as ``${HOME}`` is none of ours: a reference has a ``/`` in it or begin
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitops.declare.documents import Document, texts
@@ -99,16 +99,17 @@ def _secret(text: str, where: Where) -> SecretUsed | Problem:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is declared (``addresses``), what is there and could not be read (``hidden``), and the names of taskservs that
-    may yet be added because something requires them (``possible``)."""
+    """What is declared (``addresses``), what is there and could not be read (``hidden``), the names of taskservs that may yet be
+    added because something requires them (``possible``), and what is declared beside this part of the infra (``elsewhere``)."""
 
     addresses: Collection[str]
     hidden: Collection[str] = ()
     possible: Collection[str] = ()
+    elsewhere: Container[str] = ()
 
     def may_hold(self, address: str) -> bool:
         """Whether ``address`` is declared, or nobody can say yet that it is not."""
-        if address in self.addresses or address in self.hidden:
+        if address in self.addresses or address in self.hidden or address in self.elsewhere:
             return True
         kind, _, name = address.partition("/")
         host, _, taskserv = name.partition("/")

@@ -14,7 +14,7 @@ from gitops.declare.merge import layered
 from gitops.declare.references import Known, Uses, dangling, uses
 from planners.canonical import Json, encode
 from planners.catalog import ProviderSpec, TaskservSpec
-from planners.model import Dependency, Environment, Lifecycle, Resource
+from planners.model import Dependency, Environment, Lifecycle, Resource, Rest
 from planners.problems import Problem
 from planners.suggest import hint
 
@@ -56,6 +56,8 @@ class Making:
     findings: Findings
     hidden: Collection[tuple[str, str]] = ()
     """(kind, name) of entries that are declared and not valid: told already, and never called missing."""
+    rest: Rest | None = None
+    """What is declared beside this part of the infra; ``None``: it is the whole."""
 
     def hides(self, kind: str, name: str) -> bool:
         """Whether the entry is there and not valid."""
@@ -65,9 +67,11 @@ class Making:
 def make(making: Making) -> Made:
     """Every resource of the infra; mistakes go to the findings."""
     infra, document, findings = making.infra, making.document, making.findings
-    bound = bindings(infra, document, making.extensions, findings, making.hidden)
+    elsewhere = making.rest.addresses if making.rest else ()
+    bound = bindings(infra, document, making.extensions, findings, making.hidden, elsewhere)
     specs = _specs(making)
-    _unbound(making, bound, specs)
+    if making.rest is None:
+        _unbound(making, bound, specs)
     resources = {r.address: r for r in (*_provided(making), *_clusters(making, bound))}
     used = {a: uses(document.part(_path_of(a))) for a in resources}
     configs: dict[str, Document] = {}
@@ -78,7 +82,7 @@ def make(making: Making) -> Made:
         used[address] = uses(config)
     findings.extend(_config_faults(making, bound, configs))
     hidden = {_address(kind, name) for kind, name in making.hidden}
-    known = Known(resources, hidden, needed({b.use.name for b in bound.by_address.values()}, specs))
+    known = Known(resources, hidden, needed({b.use.name for b in bound.by_address.values()}, specs), elsewhere)
     _check_edges(making, used, known)
     resources = {a: _with_references(r, used[a]) for a, r in sorted(resources.items())}
     used["settings"] = _settings_uses(making)
@@ -238,7 +242,7 @@ def _taskserv(making: Making, binding: Binding, config: Document) -> Resource:
 
 def _clusters(making: Making, bound: Bindings) -> Iterator[Resource]:
     for name, cluster in making.infra.clusters.items():
-        if cluster.enabled:
+        if cluster.enabled and name not in bound.incomplete:
             yield _cluster(making, name, cluster, bound)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitops.declare.layout import (
+    APART,
     DECLARATIONS,
     INFRA_NAME,
     LANGUAGES,
@@ -25,6 +26,7 @@ from gitops.declare.layout import (
 from gitops.limits import FILE_BYTES, TOTAL_BYTES
 from gitops.ports import Entry, Objects
 from planners.canonical import digest
+from planners.model import NOTHING_ELSE, Rest
 from planners.problems import Problem, Where
 from planners.suggest import hint
 
@@ -45,12 +47,23 @@ class Source:
     refused: Mapping[str, str]
     problems: tuple[Problem, ...]
     complete: bool = True
+    size: int = 0
+    """Bytes of all that was read."""
 
     def below(self, folder: str, name: str = "") -> list[str]:
         """Paths of the declaration files directly in ``folder``, sorted; of those called ``name`` when it is given."""
         prefix = f"{folder}/{name}{'.' if name else ''}"
         names = (p for p in self.files if p.startswith(prefix) and "/" not in p[len(folder) + 1 :])
         return sorted(p for p in names if p.endswith(DECLARATIONS) and (not name or stem(p) == name))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of an infra's entries. ``files``: path -> entry of those that are read in the folders ``APART``, everything else
+    is read as ever; ``rest``: the resources of all others."""
+
+    files: Mapping[str, Entry]
+    rest: Rest = NOTHING_ELSE
 
 
 @dataclass(slots=True)
@@ -65,18 +78,23 @@ class _Found:
         self.problems.append(Problem(Where(shown(path)), code, f"'{shown(path)}' {what}", advice))
 
 
-def inputs_digest(objects: Objects, treeish: str, infra: str) -> str:
+def inputs_digest(objects: Objects, treeish: str, infra: str, own: str = "") -> str:
     """Digest of everything that ``infra``'s desired state is made of, by the ids of trees: no file is read.
 
-    Policies and rules are not in it. Raises ``GitError(missing)`` when the commit is not there.
+    ``own``: as it would be with this tree in place of the infra's own. Policies and rules are not in it. Raises
+    ``GitError(missing)`` when the commit is not there.
     """
     top = objects.entries(treeish)
     names = (".gitattributes", "workspace.yaml", *SHARED)
     parts = {name: [top[name].mode, top[name].oid] for name in names if name in top}
+    own = own or own_tree(objects, treeish, infra)
+    return digest("inputs", {"evaluator": EVALUATOR, "infra": infra, "own": own, "shared": parts})
+
+
+def own_tree(objects: Objects, treeish: str, infra: str) -> str:
+    """The id of the infra's own folder, "" when there is none."""
     own = objects.entries(treeish, "infra").get(infra)
-    return digest(
-        "inputs", {"evaluator": EVALUATOR, "infra": infra, "own": [own.mode, own.oid] if own else None, "shared": parts}
-    )
+    return own.oid if own and own.mode == "040000" else ""
 
 
 def infras(objects: Objects, treeish: str) -> tuple[str, ...]:
@@ -84,14 +102,15 @@ def infras(objects: Objects, treeish: str) -> tuple[str, ...]:
     return tuple(sorted(name for name, entry in objects.entries(treeish, "infra").items() if entry.mode == "040000"))
 
 
-def read(objects: Objects, treeish: str, infra: str) -> Source:
-    """Everything of ``treeish`` that belongs to ``infra`` ("" for what all share), with all that is wrong with it."""
+def read(objects: Objects, treeish: str, infra: str, part: Part | None = None) -> Source:
+    """Everything of ``treeish`` that belongs to ``infra`` ("" for what all share), or to a ``part`` of it, with all that is
+    wrong with it."""
     found = _Found()
     top = _top(found, objects, treeish)
     for folder in SHARED:
         _take_folder(found, objects, treeish, folder, top.get(folder))
     if infra:
-        _take_infra(found, objects, treeish, infra)
+        _take_infra(found, objects, treeish, infra, part)
     else:
         _no_infras(found, objects, treeish)
     contents = _contents(found, objects)
@@ -106,7 +125,8 @@ def read(objects: Objects, treeish: str, infra: str) -> Source:
         parts = path.split("/", 3)
         if parts[:2] == ["extensions", "taskservs"] and len(parts) == 4:
             taskservs.setdefault(parts[2], {})[parts[3]] = entry
-    return Source(infra, contents, taskservs, found.refused, tuple(found.problems), found.complete)
+    size = sum(map(len, contents.values()))
+    return Source(infra, contents, taskservs, found.refused, tuple(found.problems), found.complete, size)
 
 
 def read_workspace(objects: Objects, treeish: str) -> Source:
@@ -131,7 +151,7 @@ def _top(found: _Found, objects: Objects, treeish: str) -> Mapping[str, Entry]:
     return top
 
 
-def _take_infra(found: _Found, objects: Objects, treeish: str, infra: str) -> None:
+def _take_infra(found: _Found, objects: Objects, treeish: str, infra: str, part: Part | None = None) -> None:
     there = infras(objects, treeish)
     found.complete = bool(INFRA_NAME.match(infra)) and infra in there
     if not INFRA_NAME.match(infra):
@@ -141,7 +161,11 @@ def _take_infra(found: _Found, objects: Objects, treeish: str, infra: str) -> No
         known = f"there are {', '.join(there)}" if there else "'provisioning infra create NAME' makes one"
         found.problems.append(Problem(Where("infra"), "unknown-infra", f"there is no infra '{infra}'", hint(infra, there, known)))
     else:
-        _take_folder(found, objects, treeish, f"infra/{infra}", objects.entries(treeish, "infra")[infra])
+        for name, entry in objects.entries(treeish, f"infra/{infra}").items():
+            if part is None or name not in APART:
+                _take_folder(found, objects, treeish, f"infra/{infra}/{name}", entry)
+        for path, entry in part.files.items() if part else ():
+            _take(found, path, entry)
 
 
 def _no_infras(found: _Found, objects: Objects, treeish: str) -> None:

@@ -155,14 +155,18 @@ class Held:
             self._put_run(begun, "started", run.reason)
 
     def finish_run(self, run_id: str, status: str, converged: Converged | None) -> None:
-        """A run is over; ``converged``: the marker of a clean one, ``None`` takes an older one away. Raises ``LeaseLost``."""
+        """A run is over. Raises ``LeaseLost``.
+
+        ``converged``: the marker of a clean one; ``None`` leaves an older one, as what that says of another state stays true.
+        """
         with self._mutex:
             self._require()
             run = self._runs.get(run_id) or self._view_of(self._tip).run(run_id)
             if run is None:
                 raise Broken(f"run {run_id} was never begun")
             ended = replace(run, status=status, finished=self._writer.clock.wall(), last=self._next_entry())
-            self._waiting.edits[tree.CONVERGED] = tree.converged_bytes(converged) if converged else None
+            if converged:
+                self._waiting.edits[tree.CONVERGED] = tree.converged_bytes(converged)
             self._put_run(ended, status, "")
 
     def set_pin(self, pin: Pin | None) -> None:

@@ -42,11 +42,18 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """The last clean apply: with these ``inputs`` and this ``state`` tree the plan is empty, and ``plan`` is its document."""
+    """The last clean apply: with these ``inputs`` and this ``state`` tree the plan is empty, and ``plan`` is its document.
+
+    ``own``: the tree of the infra's folder then, which ``inputs`` covers; ``size``: bytes of the declarations; ``implied``: how
+    many of the recorded resources nobody declared. "" and 0 in markers of 0.1.0.
+    """
 
     inputs: str
     state: str
     plan: Mapping[str, Json]
+    own: str = ""
+    size: int = 0
+    implied: int = 0
 
 
 @dataclass(frozen=True, slots=True)

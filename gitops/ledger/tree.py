@@ -154,7 +154,7 @@ def run_bytes(run: RunRecord) -> bytes:
 
 def converged_bytes(marker: Converged) -> bytes:
     """The marker."""
-    return encode({"inputs": marker.inputs, "state": marker.state, "plan": marker.plan})
+    return encode({f: getattr(marker, f) for f in Converged.__slots__})
 
 
 def value_bytes(value: Lock | Meta | Pin | Entry) -> bytes:

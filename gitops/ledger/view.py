@@ -14,7 +14,7 @@ from gitops.ledger.shape import Malformed
 from gitops.ports import Entry as TreeEntry
 from gitops.ports import GitError, Repository
 from gitops.stops import Exit, Stop
-from planners.model import Pin, Recorded
+from planners.model import Pin, Recorded, RecordedResource
 from planners.problems import Problem
 
 if TYPE_CHECKING:
@@ -173,6 +173,42 @@ class View(Files):
             if (other := seen.setdefault(resource.address, path)) != path:
                 raise self._damaged(f"{resource.address} is recorded twice, at {other} and {path}")
         return Recorded(self.infra, {r.address: r for r in found.values()}, self.tip, self.pin)
+
+    def records(self, addresses: Iterable[str]) -> dict[str, RecordedResource]:
+        """Those of ``addresses`` that are recorded, found without listing the others."""
+        owners: dict[str, str] = {}
+        there: dict[str, TreeEntry] = {}
+        for address in addresses:
+            for path, entry in self._at(*tree.state_places(address)).items():
+                owners[path], there[path] = address, entry
+        found = self._read(there, tree.resource_of)
+        for path, record in found.items():
+            if record.address != owners[path]:
+                raise self._damaged(f"{path} holds {record.address}")
+        return {record.address: record for record in found.values()}
+
+    def is_recorded(self, address: str) -> bool:
+        """Whether it is, without reading it."""
+        return bool(self._at(*tree.state_places(address)))
+
+    def services_of(self, server: str) -> dict[str, RecordedResource]:
+        """What is recorded on one server, by address."""
+        folders = {path.rpartition("/")[0] for path in tree.state_places(f"taskserv/{server}/-")}
+        return {r.address: r for folder in folders for r in self.records_below(folder)}
+
+    def state_folders(self) -> Mapping[str, str]:
+        """The folders that hold the records, each at most some thousand: path -> id of its tree."""
+        found = {}
+        for name, entry in self._below("state", False).items():
+            if name.startswith("~"):
+                found.update({f"state/{name}/{n}": e.oid for n, e in self._below(f"state/{name}", False).items()})
+            else:
+                found[f"state/{name}"] = entry.oid
+        return found
+
+    def records_below(self, folder: str) -> Iterable[RecordedResource]:
+        """All records in one folder of the state."""
+        return self._folder(folder, tree.resource_of).values()
 
     def beside(self, folder: str) -> Collection[str]:
         """The names that lie side by side in a folder of recorded resources, such as ``state/server``."""

@@ -108,3 +108,16 @@ print([name for name in {heavy!r} if name in set(sys.modules) - before])
     root = Path(registry.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
+
+
+def test_providers_are_connected_once_and_with_their_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(registry, "connect", lambda name, settings, *_: asked.append((name, dict(settings))) or object())
+    settings = {"driver": "process", "provider_config": {"fake": {"delay": 1}, "local": 5}}
+    connected = registry.Connected(settings, FixedSecrets({}), tmp_path)
+    assert connected["fake"] is connected["fake"]
+    assert connected["local"] is not connected["fake"]
+    assert asked == [("fake", {"delay": 1, "driver": "process"}), ("local", {"driver": "process"})]
+    assert set(connected) == set(registry.names()) and len(connected) == len(registry.names())
+    with pytest.raises(KeyError):
+        connected["nobody"]

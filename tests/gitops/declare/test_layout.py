@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.declare.layout import INFRA_NAME, bad_path, filters, is_read, same_stems, shown, stem, strangers
+from gitops.declare.layout import INFRA_NAME, bad_path, filters, is_entry, is_read, same_stems, shown, stem, strangers
 from planners.problems import Where
 
 
@@ -78,3 +78,19 @@ def test_strangers_are_told_by_what_would_be_right() -> None:
     assert {p.where.path: p.hint for p in strangers(paths, "shop")} == {k: v for k, v in paths.items() if v}
     assert stem("infra/shop/dns/web.example.yaml") == "web.example"
     assert all(p.where == Where(p.where.path) for p in strangers(paths, "shop"))
+
+
+@pytest.mark.parametrize(
+    ("path", "entry"),
+    [
+        ("infra/shop/servers/web-01.yaml", True),
+        ("infra/shop/taskservs/nginx.jsonnet", True),
+        ("infra/shop/servers/size.libsonnet", False),
+        ("infra/shop/servers/lib/web.yaml", False),
+        ("infra/shop/main.yaml", False),
+        ("infra/shop/lib/web.jsonnet", False),
+        ("templates/web.yaml", False),
+    ],
+)
+def test_the_files_that_are_one_entry(path: str, entry: bool) -> None:
+    assert is_entry(path) is entry

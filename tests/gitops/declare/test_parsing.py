@@ -35,5 +35,13 @@ def test_what_cannot_be_read_is_no_document_and_hides_no_other(state: Any) -> No
     assert [p.code for p in problems] == ["yaml-syntax", "jsonnet"]
 
 
+def test_one_entry_cannot_import_another(state: Any) -> None:
+    files = {f"{FOLDER}/a.jsonnet": "import 'b.jsonnet'", f"{FOLDER}/b.jsonnet": "{cpu_cores: 2}"}
+    documents, problems = parsed(state, files, *files)
+    assert [*documents] == [f"{FOLDER}/b.jsonnet"]
+    assert [p.code for p in problems] == ["bad-import"]
+    assert "is the declaration of one entry: shared Jsonnet ends in .libsonnet" in problems[0].message
+
+
 def test_nothing_asked_is_nothing_read(state: Any) -> None:
     assert parsed(state, {}) == ({}, ())

@@ -198,12 +198,13 @@ def test_a_plan_is_kept_once(site: Site, world: World, run: Any) -> None:
     sound(world, site)
 
 
-def test_the_marker_goes_when_a_run_does_not_end_clean(site: Site, run: Any) -> None:
-    for number, marker in ((1, Converged("i", "s", {})), (2, None)):
+def test_the_marker_of_a_clean_run_stays_until_the_next_clean_one(site: Site, run: Any) -> None:
+    first, third = Converged("i", "s", {}), Converged("j", "t", {}, "o", 5, 1)
+    for number, (marker, kept) in enumerate(((first, first), (None, first), (third, third))):
         with site.acquire(f"r{number}") as held:
             held.begin_run(run(f"r{number}"))
             held.finish_run(f"r{number}", "succeeded" if marker else "failed", marker)
-        assert site.ledger.view().converged == marker
+        assert site.ledger.view().converged == kept
 
 
 def test_a_pin_is_set_and_released(site: Site, world: World) -> None:

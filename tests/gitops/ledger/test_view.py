@@ -238,3 +238,19 @@ def test_objects_that_are_missing_are_never_empty(applied: World, ask: str) -> N
     with pytest.raises(Stop, match="cannot be read") as caught:
         ASK[ask](View(empty, "dev", applied.tip))
     assert caught.value.code is Exit.FAILURE
+
+
+def test_some_records_are_read_without_the_others(applied: World, site: Site) -> None:
+    reading: Any = Reading(site.repository)
+    view = View(reading, "dev", site.ledger.view().tip)
+    assert view.records(["server/web-01", "server/nobody"]).keys() == {"server/web-01"}
+    assert view.is_recorded("server/web-01") and not view.is_recorded("server/nobody")
+    assert reading.batches == 1 and "state" not in reading.names
+
+
+def test_a_record_that_is_another_s_is_damage(spoiled: Any, applied: World, site: Site) -> None:
+    content = b'{"address":"server/other","declared":{},"depends_on":[],"extension":"","implied_by":null,"lifecycle":{},'
+    content += b'"observed":{},"plan":"","provider":"fake","run":"","source_commit":"","status":"ready"}\n'
+    view = spoiled({"state/server/web-01.json": content})
+    with pytest.raises(Stop, match=r"state/server/web-01\.json holds server/other"):
+        view.records(["server/web-01"])
