@@ -45,7 +45,7 @@ class Planned:
     base: str = ""
     """The commit a saved plan was made at."""
     looked_at: frozenset[str] | None = None
-    """Addresses of the records it was made from, ``None``: of all."""
+    """Addresses whose records it was made from, whether or not there were any; ``None``: all there are."""
 
 
 @dataclass(frozen=True, slots=True)

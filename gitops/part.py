@@ -39,11 +39,12 @@ FAR = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The plan of an infra, and the part it was made from. ``size`` and ``implied``: of the whole, as in the marker."""
+    """The plan of an infra, and the part it was made from. ``looked_at``: the addresses whose records were asked for, whether or
+    not there were any; ``size`` and ``implied``: of the whole, as in the marker."""
 
     plan: Plan
     loaded: Loaded
-    recorded: Recorded
+    looked_at: frozenset[str]
     size: int
     implied: int
 
@@ -308,7 +309,8 @@ class _Search:
         seen = [s.address for s in made.steps if shows(s, ground.loaded.catalog) and self._was_used(s.address, ground)]
         self._reach(self._users(seen))
         implied = rest.implied + sum(1 for r in ground.recorded.values() if r.implied_by)
-        return Part(made, replace(ground.loaded, desired=desired), recorded, self.moved.size, implied)
+        looked_at = frozenset((*ground.resources, *ground.recorded, *self.moved.records))
+        return Part(made, replace(ground.loaded, desired=desired), looked_at, self.moved.size, implied)
 
     def _rest(self, ground: _Ground) -> Rest:
         """All that is not in the part, counted: what there was at the last clean apply, without what then was in it."""

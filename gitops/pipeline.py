@@ -43,8 +43,8 @@ def make_plan(space: Workspace, ask: Ask) -> Planned:
     from gitops.part import planned_part
 
     if (part := planned_part(space, ask, view)) is not None:
-        looked_at = frozenset(part.recorded.resources)
-        return finished(space, Planned(ask, part.plan, view, part.loaded, part.loaded.warnings, looked_at=looked_at), notices)
+        made = Planned(ask, part.plan, view, part.loaded, part.loaded.warnings, looked_at=part.looked_at)
+        return finished(space, made, notices)
     return plan_from(space, ask, view, space.load(ask.infra, ask.treeish), notices)
 
 

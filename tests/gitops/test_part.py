@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from estates import apply
 from part_histories import WHO, Estate, History
 
 from gitops import part as parts
+from gitops.flow import Ask, Planned
 from gitops.ledger.records import Converged
 from gitops.part import Part
+from gitops.runs import recorded
 from planners.canonical import encode
 from planners.document import to_document
 from planners.model import Recorded
 from planners.problems import Problems
+from planners.stale import moved
 
 Entries = Mapping[tuple[str, str], dict[str, Any]]
 
@@ -72,7 +76,7 @@ def after(history: History, changes: Mapping[tuple[str, str], dict[str, Any] | N
 
 def looked_at(part: Part | None) -> set[str]:
     assert part is not None
-    return set(part.recorded.resources) | {s.address for s in part.plan.steps}
+    return set(part.looked_at)
 
 
 def test_nothing_moved_is_nothing_read(scene: Any) -> None:
@@ -204,3 +208,17 @@ def test_a_part_that_is_most_of_it_is_none(scene: Any, monkeypatch: pytest.Monke
     assert looked_at(after(history, {("volumes", "v0"): {"size_gb": 2}})) == {"volume/v0"}
     many = {("servers", f"s{n}"): {"cpu_cores": 4} for n in range(5)} | {("networks", "n0"): {"cidr": "10.1.0.0/16"}}
     assert after(history, many) is None
+
+
+def test_what_somebody_makes_meanwhile_is_seen_though_it_was_not_there(scene: Any) -> None:
+    history = scene()
+    part = after(history, {("servers", "s5"): server("n0")})
+    assert part is not None
+    planned = Planned(
+        Ask("shop", history.commit, history.commit), part.plan, history.record(), part.loaded, looked_at=part.looked_at
+    )
+    whole = history.whole()
+    assert not isinstance(whole, Problems)
+    history.records = apply(whole[1], history.records)
+    now = recorded(planned, history.record())
+    assert [str(m) for m in moved(part.plan, part.loaded.desired, now, part.loaded.catalog)] == ["server/s5 (recorded)"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ from scheduler import GreenExecutor, GreenLock, GreenPool, GreenQueue
 from executors.fakes import SilentProgress
 from executors.ports import Provider, Tools
 from gitops import sources
-from gitops.declare.load import Loaded, load, load_workspace
+from gitops.cache import Cache
+from gitops.declare.load import Loaded, load_workspace
+from gitops.declare.source import Part
 from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.git.memory import MemoryRemote, MemoryServer
 from gitops.git.remote import normalised
 from gitops.ledger import check, workspace_check
 from gitops.ledger.holder import Actor
+from gitops.ledger.users import Users
+from gitops.ledger.view import View
 from gitops.pipeline import apply, close_interrupted, make_plan, resume_run
 from gitops.ports import ZERO, GitError, Person, RefUpdate
 from gitops.probe import Probe
@@ -70,7 +75,7 @@ class Landed(NamedTuple):
 class Declarations:
     """What commits declare. Loading one is pure, so all histories share what was loaded once."""
 
-    loaded: dict[tuple[str, str], Loaded] = {}
+    loaded: dict[tuple[str, str], Loaded | Problems] = {}
     workspaces: dict[str, WorkspaceConfig] = {}
 
 
@@ -103,18 +108,17 @@ class Office:
         return machine, clone
 
     def declare(self, declared: Declared) -> str:
-        """Somebody commits and pushes what is to be."""
-        lines = ["settings: {provider: simulated, environment: dev}"]
-        for kind, entries in declared.items():
-            lines.append(f"{kind}:")
-            for name, attributes in entries.items():
-                shown = ", ".join(f"{k}: {_flow(v)}" for k, v in attributes.items())
-                lines.append(f"  {name}: {{{shown}}}")
+        """Somebody commits and pushes what is to be, each entry in a file of its own."""
         files: dict[str, bytes | str | None] = {
+            f"infra/{INFRA}": None,
             "workspace.yaml": (WORKSPACE % self.window).encode(),
             "environments/dev.yaml": CLASS.encode(),
-            f"infra/{INFRA}/main.yaml": ("\n".join(lines) + "\n").encode(),
+            f"infra/{INFRA}/main.yaml": b"settings: {provider: simulated, environment: dev}\n",
         }
+        for kind, entries in declared.items():
+            for name, attributes in entries.items():
+                shown = "\n".join(f"{k}: {_flow(v)}" for k, v in attributes.items())
+                files[f"infra/{INFRA}/{kind}/{name}.yaml"] = f"{shown}\n".encode()
         parent = self.server.refs.get(MAIN, "")
         oid = self.writer.write(parent, files, "change", ADA)
         if oid != parent:
@@ -186,14 +190,18 @@ class Space(Workspace):
         """The cloud alone."""
         return {"simulated": self._office.cloud.spec}
 
-    def load(self, infra: str, treeish: str) -> Loaded:
-        """Read by the product, once for all histories."""
+    def declared(self, infra: str, treeish: str, part: Part | None = None) -> Loaded | Problems:
+        """Read by the product: a whole once for all histories, a part each time, as its rest is each time's own."""
+        if part is not None:
+            return super().declared(infra, treeish, part)
         key = (self.repository.commit(treeish).tree, self._office.kind)
         if key not in Declarations.loaded:
-            found = load(self.repository, treeish, infra, self.provider_specs)
-            assert not isinstance(found, Problems), list(found)
-            Declarations.loaded[key] = found
+            Declarations.loaded[key] = super().declared(infra, treeish)
         return Declarations.loaded[key]
+
+    def users(self, view: View) -> Users:
+        """Worked out each time: nothing is kept on this world's disks."""
+        return Users(view, Cache(Path(os.devnull) / "none", bytes))
 
     def tools(self, loaded: Loaded, treeish: str, recorded: Recorded, **more: object) -> Tools:
         """The product's, with the cloud as its only provider and no log on disk."""
