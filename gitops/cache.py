@@ -7,14 +7,15 @@ a wrong answer. Contents are JSON or text: nothing in them is ever executed.
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
-from hashlib import blake2b
-from hmac import compare_digest
 from pathlib import Path
+
+from planners.canonical import digest_bytes, encode
 
 KEY_BYTES = 32
 MOST_BYTES = 512 << 20
@@ -41,7 +42,7 @@ class Cache:
         with suppress(sqlite3.Error, OSError), closing(self._open()) as base:
             for name in wanted:
                 row = base.execute("SELECT seal, content FROM entry WHERE name = ?", (name,)).fetchone()
-                if row and all(isinstance(part, bytes) for part in row) and compare_digest(row[0], self._seal(name, row[1])):
+                if row and all(isinstance(part, bytes) for part in row) and hmac.compare_digest(row[0], self._seal(name, row[1])):
                     found[name] = row[1]
         return found
 
@@ -73,10 +74,7 @@ class Cache:
 
     def _seal(self, name: str, content: bytes) -> bytes:
         self._key = self._key or self._make_key()
-        seal = blake2b(key=self._key, digest_size=16)
-        seal.update(b"%d\0%b\0" % (len(name), name.encode(errors="surrogatepass")))
-        seal.update(content)
-        return seal.digest()
+        return hmac.digest(self._key, digest_bytes("cache-entry", encode(name) + content).encode(), "sha256")
 
 
 def own_key(path: Path) -> bytes:

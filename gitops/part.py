@@ -165,6 +165,7 @@ class _Search:
         """Raises ``_InDoubtError``."""
         self._reach((*self.moved.entries, *self.moved.records))
         self._reach(self._users(self._seen_otherwise()))
+        self._expect()
         while True:
             extent = self._extent()
             doubt_if(extent > FEW and extent * SHARE > self._count())
@@ -189,6 +190,11 @@ class _Search:
         now = self.view.records(self.moved.records)
         then = self.moved.records.items()
         return [a for a, record in then if record and (a not in now or now[a].observed != record.observed)]
+
+    def _expect(self) -> None:
+        """What these referred to is most likely what they refer to: read at once, not in a second round."""
+        for record in self.view.records(self.core).values():
+            self.beside |= {entry_of(address) for address in record.depends_on} - self.core
 
     def _count(self) -> int:
         """How many resources there were at the last clean apply."""

@@ -55,17 +55,36 @@ def parse_person(text: str) -> Person:
     return Person(name, mail, int(seconds) if seconds.lstrip("-").isdigit() else 0)
 
 
+_ENTRY = re.compile(rb"(\d{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+
+
+class Tree(Mapping[str, Entry]):
+    """A tree's entries by name, sorted; each is made when it is asked for, as a folder may have very many."""
+
+    def __init__(self, rows: Mapping[str, tuple[bytes, bytes]]) -> None:
+        self._rows = rows
+        """Name -> mode and id as they are written."""
+
+    def __getitem__(self, name: str) -> Entry:
+        mode, oid = self._rows[name]
+        return Entry(name, mode.decode().zfill(6), oid.hex())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+
 def parse_tree(raw: bytes) -> Mapping[str, Entry]:
     """A tree object's bytes as entries sorted by name."""
-    found: dict[str, Entry] = {}
-    at = 0
-    while at < len(raw):
-        space = raw.index(b" ", at)
-        end = raw.index(b"\0", space)
-        name = raw[space + 1 : end].decode(errors="surrogateescape")
-        found[name] = Entry(name, raw[at:space].decode().zfill(6), raw[end + 1 : end + 21].hex())
-        at = end + 21
-    return dict(sorted(found.items()))
+    found = _ENTRY.findall(raw)
+    if sum(len(mode) + len(name) + 22 for mode, name, _ in found) != len(raw):
+        raise GitError("a tree is not as git writes them", "damaged", "check the clone with 'git fsck'")
+    return Tree(dict(sorted((name.decode(errors="surrogateescape"), (mode, oid)) for mode, name, oid in found)))
 
 
 def pack_tree(entries: Mapping[str, Entry]) -> bytes:

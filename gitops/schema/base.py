@@ -22,7 +22,7 @@ _ADDRESS = r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*
 class Strict(BaseModel):
     """No coercion, no unknown keys; keys that begin with ``x-`` are the writer's own and are left alone."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod

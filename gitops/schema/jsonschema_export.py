@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
 
+from gitops.schema.base import Strict
 from gitops.schema.environment import EnvironmentFile
 from gitops.schema.infra import Cluster, Infra, LoadBalancer, Network, Record, Server, Taskserv, Volume
 from gitops.schema.manifest import Manifest
@@ -41,6 +47,7 @@ def schema(name: str) -> dict[str, Any]:
     """The schema of one of ``NAMES``. The same answer every time. Raises ``KeyError`` for another name."""
     made = (WHOLE.get(name) or ENTRIES[name]).model_json_schema(by_alias=True)
     for definition in (made, *made.get("$defs", {}).values()):
+        _describe(definition)
         _plain(definition)
     if name == "infra":
         _layered(made)
@@ -53,6 +60,34 @@ def files() -> Iterator[tuple[str, bytes]]:
     """Path in a state repository and content of every schema."""
     for name in NAMES:
         yield f"{FOLDER}/{name}.json", json.dumps(schema(name), indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _describe(definition: dict[str, Any]) -> None:
+    """Each key with the text below its field in the model: read here, as it would cost every command time if models did it."""
+    for model in _models(Strict):
+        if model.__name__ == definition.get("title"):
+            texts = {k: v for base in reversed(model.__mro__) if issubclass(base, Strict) for k, v in _texts(base).items()}
+            for field in texts.keys() & model.model_fields.keys():
+                key = model.model_fields[field].alias or field
+                definition["properties"][key].setdefault("description", texts[field])
+
+
+def _models(base: type[Strict]) -> Iterator[type[Strict]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+@cache
+def _texts(model: type[Strict]) -> Mapping[str, str]:
+    """Field -> the text below it."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    found = {}
+    for field, text in pairwise(body.body if isinstance(body, ast.ClassDef) else ()):
+        told = text.value if isinstance(text, ast.Expr) else None
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(told, ast.Constant):
+            found[field.target.id] = inspect.cleandoc(str(told.value))
+    return found
 
 
 def _plain(definition: dict[str, Any]) -> None:
