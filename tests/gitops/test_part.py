@@ -199,6 +199,7 @@ def test_trees_that_are_gone_are_no_base(scene: Any) -> None:
     history = scene()
     assert history.marker is not None
     del history.repository.objects[history.marker.own]
+    history.commit, history.files = "", {}
     assert after(history, {("servers", "s4"): {"cpu_cores": 4}}) is None
 
 

@@ -188,6 +188,10 @@ class History:
         self.told: list[str] = []
         self.loaded: tuple[str, Any] = "", None
         """The newest commit that was read as a whole: once is enough."""
+        self.known: dict[tuple[str, int], tuple[Loaded, Plan] | Problems] = {}
+        """Commit and records -> the plan of the whole; ``kept`` lets no other records have an id once used."""
+        self.kept: list[Recorded] = []
+        self.files: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
         self.space: Any = SimpleNamespace(
             repository=self.repository, inputs=self.inputs, declared=self.declared, users=lambda view: Users(view, self.cache())
@@ -212,7 +216,9 @@ class History:
 
     def push(self) -> None:
         """The declarations as they are, committed."""
-        self.commit = self.repository.write("", self.estate.files(), "m", WHO)
+        files = self.estate.files()
+        edits = {p: files.get(p) for p in {*files, *self.files} if files.get(p) != self.files.get(p)}
+        self.commit, self.files = self.repository.write(self.commit, edits, "m", WHO), files
 
     def record(self) -> View:
         """The records and the marker, committed as a ledger has them."""
@@ -227,6 +233,13 @@ class History:
 
     def whole(self) -> tuple[Loaded, Plan] | Problems:
         """The plan of everything."""
+        key = self.commit, id(self.records)
+        if key not in self.known:
+            self.kept.append(self.records)
+            self.known[key] = self._whole()
+        return self.known[key]
+
+    def _whole(self) -> tuple[Loaded, Plan] | Problems:
         loaded = self.declared("shop", self.commit)
         if isinstance(loaded, Problems):
             return loaded
