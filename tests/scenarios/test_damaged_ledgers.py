@@ -244,7 +244,7 @@ def test_what_is_not_found_may_be_in_the_damaged_ledger(two: Any) -> None:
             sentence = sentence.replace(f"'{name}'", f"'{value}'")
         assert told.last == f"error: {sentence} in what can be read; it may be one of shop: see above"
         assert "error: shop is left out: TAMPERED" in told.err
-        assert two(*words, "-i", "depot", code=5).last.startswith(f"error: {sentence}; "), "asked of one alone it is told plainly"
+    assert two("state", "show", "server/db-99", "-i", "depot", code=5).last.startswith("error: 'server/db-99' is not recorded; ")
 
 
 def test_one_address_in_two_infras_is_never_guessed(applied: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -40,7 +40,7 @@ from gitops.schema.workspace import WorkspaceConfig
 from gitops.stops import Stop
 from gitops.wiring import Workspace
 from planners.catalog import ProviderSpec
-from planners.model import Recorded
+from planners.model import NOTHING_ELSE, Recorded
 from planners.problems import Problems
 
 T = TypeVar("T")
@@ -75,8 +75,20 @@ class Landed(NamedTuple):
 class Declarations:
     """What commits declare. Loading one is pure, so all histories share what was loaded once."""
 
-    loaded: dict[tuple[str, str], Loaded | Problems] = {}
+    loaded: dict[tuple[str, str, frozenset[str]], list[tuple[Mapping[str, bool], Loaded | Problems]]] = {}
+    """Tree, kind of provider and files -> what was asked of the rest with the answers, and what came of it."""
     workspaces: dict[str, WorkspaceConfig] = {}
+
+
+class Beside:
+    """Addresses beside a part, and what was asked of them."""
+
+    def __init__(self, addresses: Container[str]) -> None:
+        self.addresses = addresses
+        self.told: dict[str, bool] = {}
+
+    def __contains__(self, address: object) -> bool:
+        return self.told.setdefault(str(address), address in self.addresses)
 
 
 @dataclass
@@ -191,13 +203,16 @@ class Space(Workspace):
         return {"simulated": self._office.cloud.spec}
 
     def declared(self, infra: str, treeish: str, part: Part | None = None) -> Loaded | Problems:
-        """Read by the product: a whole once for all histories, a part each time, as its rest is each time's own."""
-        if part is not None:
-            return super().declared(infra, treeish, part)
-        key = (self.repository.commit(treeish).tree, self._office.kind)
-        if key not in Declarations.loaded:
-            Declarations.loaded[key] = super().declared(infra, treeish)
-        return Declarations.loaded[key]
+        """Read by the product, once for all histories: the answer is the same as long as what it asks of the rest is."""
+        key = (self.repository.commit(treeish).tree, self._office.kind, frozenset(part.files if part else ["the whole"]))
+        known = Declarations.loaded.setdefault(key, [])
+        rest = part.rest if part else NOTHING_ELSE
+        same = (one for told, one in known if all((address in rest.addresses) == there for address, there in told.items()))
+        if (loaded := next(same, None)) is None:
+            beside = Beside(rest.addresses)
+            loaded = super().declared(infra, treeish, replace(part, rest=replace(rest, addresses=beside)) if part else None)
+            known.append((beside.told, loaded))
+        return loaded if isinstance(loaded, Problems) else replace(loaded, desired=replace(loaded.desired, rest=rest))
 
     def users(self, view: View) -> Users:
         """Worked out each time: nothing is kept on this world's disks."""

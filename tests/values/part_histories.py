@@ -310,9 +310,7 @@ class History:
 
     def play(self) -> list[str]:
         """The history; what was wrong in it."""
-        self.push()
-        for _ in range(self.chance.randint(3, 15)):
-            self.changes(wrong=0.0)
+        self.begin()
         found: list[str] = []
         for _ in range(STEPS):
             found += self.compared()
@@ -323,13 +321,26 @@ class History:
             self.chance.choice(ways)()
         return [*found, *self.compared()]
 
-    def changes(self, wrong: float = 0.2) -> None:
+    def begin(self) -> None:
+        """The first commit: some entries, without those that are wrong."""
+        for _ in range(self.chance.randint(5, 20)):
+            self.estate.edit()
+        while True:
+            self.push()
+            if not isinstance(whole := self.whole(), Problems):
+                return
+            wrong = {tuple(p.where.path.removesuffix(".yaml").split("/")[2:]) for p in whole} & self.estate.entries.keys()
+            for key in wrong or {self.chance.choice(sorted(self.estate.entries))}:
+                del self.estate.entries[key]
+                self.estate.inline.discard(key)
+
+    def changes(self) -> None:
         """One commit, now and then a wrong one."""
         self.good = dict(self.estate.entries), set(self.estate.inline), dict(self.estate.settings)
         for _ in range(self.chance.choice((1, 1, 1, 2, 4))):
             self.told.append(self.estate.edit())
         self.push()
-        if isinstance(self.whole(), Problems) and self.chance.random() >= wrong:
+        if isinstance(self.whole(), Problems) and self.chance.random() >= 0.2:
             self.back()
 
     def back(self) -> None:

@@ -23,7 +23,7 @@ from gitops.ledger.audit import ENDS, Known, verify
 from gitops.ledger.ledger import Ledger
 from gitops.ledger.signing import Signing
 from gitops.ledger.view import View
-from gitops.ports import Commit, Entry
+from gitops.ports import Commit, Entry, GitError
 from gitops.schema.workspace import Identity, LedgerConfig
 from gitops.signers import Signers
 from planners.canonical import encode
@@ -308,7 +308,7 @@ def well_formed(kind: str, content: bytes) -> bool:
     if kind == "tree":
         try:
             entries = parse_tree(content)
-        except (ValueError, IndexError):
+        except GitError:
             return False
         modes = {entry.mode for entry in entries.values()} <= {"100644", "100755", "040000", "120000", "160000"}
         named = all(name and "/" not in name and name not in (".", "..", ".git") for name in entries)
