@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import gitops
 
 LIMIT = 120
 """Seconds any one command may take."""
+RUNNING: list[subprocess.Popen[str]] = []
+"""What the present test has started."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Desk:
         return {**base, **own, **code, **self.environ, **more}
 
     def start(self, *argv: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
-        """The program, running."""
-        return subprocess.Popen(
+        """The program, running; whatever the test comes to, it ends with it."""
+        process = subprocess.Popen(
             [sys.executable, "-m", "gitops", *argv],
             cwd=cwd or self.repo,
             env=self.env(env),
@@ -65,6 +67,8 @@ class Desk:
             stderr=subprocess.PIPE,
             text=True,
         )
+        RUNNING.append(process)
+        return process
 
     def __call__(self, *argv: str, code: int | None = 0, cwd: Path | None = None, **env: str) -> Ran:
         """Run the program to its end; it must end with ``code`` (``None``: any)."""
@@ -115,6 +119,19 @@ def new_home(folder: Path, name: str = "Ada Example", mail: str = "ada@example.o
     return folder
 
 
+@pytest.fixture(autouse=True)
+def nothing_goes_on() -> Iterator[None]:
+    """A test that fails leaves no process behind: the next one would be blamed for it."""
+    yield
+    for process in RUNNING:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    RUNNING.clear()
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A person with a home and an empty folder."""
@@ -157,16 +174,16 @@ def office(desk: Desk, tmp_path: Path, workspace_at: Callable[[Desk, Path, str],
     return workspace_at(desk, tmp_path / "estate", str(bare(tmp_path / "remote.git", desk)))
 
 
-def until_there(folder: Path, pattern: str, process: subprocess.Popen[str]) -> Path:
-    """The first path that fits, as soon as it is there; the process must go on until then."""
+def until_there(folder: Path, name: str, process: subprocess.Popen[str]) -> Path:
+    """The file of this name anywhere below a folder, as soon as it is there; the process must go on until then."""
     for _ in range(600):
-        found = sorted(folder.glob(pattern))
-        if found:
+        # a walk, not a glob: folders come and go meanwhile
+        if found := sorted(Path(at, name) for at, _, files in os.walk(folder) if name in files):
             return found[0]
         if process.poll() is not None:
             raise AssertionError(f"it ended first: {process.communicate()}")
         threading.Event().wait(0.05)
-    raise AssertionError(f"{pattern} did not appear")
+    raise AssertionError(f"{name} did not appear")
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_a_remote_that_goes_away_in_the_middle_loses_nothing(office: Any, tmp_pa
     office.commit({**GATE, "workspace.yaml": text.replace("grace_seconds: 30", "grace_seconds: 0")})
     remote = Path(office.git("remote", "get-url", "origin"))
     process = office.start("apply", "--yes")
-    root = wait_for(office.home / "state", "**/reached", process).parent
+    root = wait_for(office.home / "state", "reached", process).parent
     remote.rename(tmp_path / "away.git")
     (root / "go").touch()
     _, err = process.communicate(timeout=120)
@@ -92,7 +92,7 @@ def test_a_polite_stop_finishes_what_runs_and_can_be_resumed(office: Any, wait_f
     servers = "servers: {a-01: {taskservs: [gate]}, b-01: {depends_on: [taskserv/a-01/gate]}}"
     office.commit({**GATE, "infra/shop/main.yaml": f"settings: {{provider: local}}\n{servers}\n"})
     process = office.start("apply", "--yes")
-    root = wait_for(office.home / "state", "**/reached", process).parent
+    root = wait_for(office.home / "state", "reached", process).parent
     process.send_signal(signal.SIGTERM)
     (root / "go").touch()
     _, err = process.communicate(timeout=120)

@@ -63,7 +63,7 @@ def test_a_killed_apply_is_resumed_from_another_clone_and_nothing_is_made_twice(
 ) -> None:
     office.commit(GATE, "a service that takes its time")
     process = office.start("apply", "--yes")
-    root = wait_for(office.home / "state", "**/reached", process).parent
+    root = wait_for(office.home / "state", "reached", process).parent
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     (root / "go").touch()
@@ -129,7 +129,7 @@ def test_of_several_infras_none_is_begun_when_one_plan_no_longer_holds_under_the
     gated = {path: text for path, text in GATE.items() if not path.startswith("infra/")}
     office.commit({**gated, "infra/zoo/main.yaml": "settings: {provider: local}\nservers: {a-01: {taskservs: [gate]}}\n"})
     first = office.start("apply", "-i", "zoo", "--yes")
-    root = wait_for(office.home / "state", "**/reached", first).parent
+    root = wait_for(office.home / "state", "reached", first).parent
     waiting = office.start("apply", "--all", "--yes", "--lock-timeout", "2m")
     told = iter(waiting.stderr.readline, "")
     assert any("infra 'zoo' is locked by Ada Example" in line for line in told), "it does not wait"
@@ -149,7 +149,7 @@ def test_when_asked_to_stop_what_runs_is_finished_and_no_other_infra_is_begun(of
     gated = {path: text for path, text in GATE.items() if not path.startswith("infra/")}
     office.commit({**gated, "infra/art/main.yaml": "settings: {provider: local}\nservers: {a-01: {taskservs: [gate]}}\n"})
     process = office.start("apply", "--all", "--yes")
-    root = wait_for(office.home / "state", "**/reached", process).parent
+    root = wait_for(office.home / "state", "reached", process).parent
     process.send_signal(signal.SIGTERM)
     (root / "go").touch()
     _, err = process.communicate(timeout=60)
