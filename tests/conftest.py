@@ -19,6 +19,11 @@ settings.register_profile("deep", max_examples=2_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if NO_SKIPS else "fast"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two to a processor: much of what is real here waits, for leases to run out and for servers."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where ``CI=true`` every real component is there, so a skipped test is a failed one."""
