@@ -149,6 +149,16 @@ def read_back_as_declared(bench: Bench, kind: str) -> None:
     _agrees(bench, kind, seen, record.declared)
 
 
+def listed_as_read(bench: Bench, kind: str) -> None:
+    """Many are looked at by their list: it says of each what a read says, also after a change."""
+    record = bench.made(f"{kind}/listed.example")
+    for change in (False, True):
+        if change:
+            bench.provider.update(bench.request(record.address, bench.samples[kind].changed, record, "change"))
+        listed, read = [found.observation for found in bench.found(record.address)], bench.provider.read(bench.owner, record)
+        _must(listed == [read], f"the list says {listed} and a read {read}")
+
+
 def changed_in_place(bench: Bench, kind: str) -> None:
     """An update keeps the id and is seen by the next read; done again it changes nothing."""
     record, changed = bench.made(f"{kind}/update.example"), bench.samples[kind].changed
@@ -264,6 +274,7 @@ CHECKS: tuple[Callable[[Bench, str], None], ...] = (
     another_key_makes_another,
     outputs_are_those_of_the_spec,
     read_back_as_declared,
+    listed_as_read,
     changed_in_place,
     moved_under_another_address,
     deleted_and_deleted_again,

@@ -163,7 +163,7 @@ class Provider(Protocol):
         """Remove it by recorded id. What is not there is fine, or ``NotFound`` where that answer might be wrong for a moment."""
 
     def list(self, owner: Owner) -> Sequence[Found]:
-        """All that carries this ownership tag."""
+        """All that carries this ownership tag, each as ``read`` reads it: many are looked at with this one question."""
 
     def machine(self, owner: Owner, recorded: RecordedResource) -> Machine:
         """The machine of a recorded server; raises ``NotFound`` or ``NeedsHuman`` (lives elsewhere)."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from executors import records
-from executors.ports import PortError, Tools
+from executors.ports import Found, PortError, Tools
 from planners.canonical import Json
+from planners.catalog import ProviderSpec
 from planners.model import RecordedResource
 
 
@@ -35,29 +37,38 @@ class Stray:
         return f"{what}; to have a plan remove it: provisioning state import '{self.name}' {self.id} --reason TEXT"
 
 
-def doubling(tools: Tools, declared: Iterable[str] = ()) -> tuple[str, ...]:
-    """The providers in use that may make two where one was meant: all but those where a key excludes that for ever."""
+def in_use(tools: Tools, declared: Iterable[str] = ()) -> tuple[str, ...]:
+    """The providers of what is declared, recorded or begun, as far as they are at hand."""
     names = {*declared, *(r.provider for r in tools.recorded.values()), *(i.provider for i in tools.open_intents)}
-    return tuple(name for name in sorted(names) if _doubles(tools, name))
+    return tuple(name for name in sorted(names) if _spec(tools, name))
 
 
-def _doubles(tools: Tools, provider: str) -> bool:
+def doubling(tools: Tools, declared: Iterable[str] = ()) -> tuple[str, ...]:
+    """Those of them that may make two where one was meant: all but those where a key excludes that for ever."""
+    specs = ((name, _spec(tools, name)) for name in in_use(tools, declared))
+    return tuple(name for name, spec in specs if spec and (spec.idempotency != "key" or spec.key_seconds > 0))
+
+
+def _spec(tools: Tools, provider: str) -> ProviderSpec | None:
     try:
-        spec = tools.providers[provider].spec
+        return tools.providers[provider].spec
     except (KeyError, PortError):
-        return False  # what cannot be reached at all has been told of, or is not in use yet
-    return spec.idempotency != "key" or spec.key_seconds > 0
+        return None  # what cannot be reached at all has been told of, or is not in use yet
 
 
-def sweep(tools: Tools, providers: Iterable[str]) -> tuple[Stray, ...]:
-    """All strays at these providers. What an open intent names is not judged yet. Raises the errors of the ports."""
-    return tuple(sorted(stray for name in providers for stray in _at(tools, name)))
+def sweep(
+    tools: Tools, providers: Iterable[str], listed: Mapping[str, Sequence[Found]] = MappingProxyType({})
+) -> tuple[Stray, ...]:
+    """All strays at these providers. What an open intent names is not judged yet. ``listed``: what some of them were just heard
+    to list. Raises the errors of the ports."""
+    lists = {name: listed[name] if name in listed else tools.providers[name].list(tools.owner) for name in providers}
+    return tuple(sorted(stray for there in lists.items() for stray in _among(tools, *there)))
 
 
-def _at(tools: Tools, provider: str) -> Iterable[Stray]:
+def _among(tools: Tools, provider: str, listed: Sequence[Found]) -> Iterable[Stray]:
     known = {_id(each) for r in tools.recorded.values() for each in (r, *records.predecessors(r)) if each.provider == provider}
     pending = {intent.key for intent in tools.open_intents}
-    for found in tools.providers[provider].list(tools.owner):
+    for found in listed:
         identity, beside = str(found.observation.outputs.get("id")), tools.recorded.get(found.address)
         if identity not in known and found.key not in pending:
             yield Stray(found.address, identity, provider, _id(beside) if beside else "", found.observation.outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from gitops.wiring import Workspace, head
 from planners.model import kind_of
 
 if TYPE_CHECKING:
+    from gitops.flow import Planned
     from gitops.ledger.lock import Lock
     from gitops.ledger.view import View
     from planners.drift import Drifted
     from planners.model import RecordedResource, Resource
-    from planners.steps import Plan
+    from planners.problems import Problem
+    from planners.steps import Notice, Plan
 
 
 def status_of(space: Workspace, infra: str, commit: str) -> dict[str, Any]:
@@ -198,19 +201,38 @@ def plan_by_id(space: Workspace, infra: str, plan_id: str) -> tuple[str, Plan] |
     return None
 
 
-def drifted(space: Workspace, infra: str) -> tuple[Drifted, ...]:
-    """What is not as it was left, and what nobody recorded. Raises ``Stop`` when something could not be read."""
-    from executors.observe import observe
-    from gitops.runs import pinned_tree, strays_at
-    from planners.drift import Drifted, differences
-    from planners.model import Presence
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """What is not as it was left, and the plan that mends it; ``planned`` is ``None`` where there is none, for ``problems``.
+    ``notices``: how things stand otherwise."""
 
-    view = space.ledger(infra).view()
-    treeish = pinned_tree(space, infra, view.pin) if view.pin else head(space)
-    loaded = space.load(infra, treeish)
-    tools = space.tools(loaded, treeish, view.recorded(), open_intents=view.open_intents)
-    observed, unread = observe(tools)
-    if unread:
-        raise Stop(Exit.FAILURE, "some resources could not be read, so their drift is unknown", "see above", unread)
-    strays = (Drifted(stray.name, Presence.STRAY, str(stray)) for stray in strays_at(tools, loaded))
-    return (*differences(view.recorded(), observed), *strays)
+    found: tuple[Drifted, ...]
+    notices: tuple[Notice, ...]
+    planned: Planned | None
+    problems: tuple[Problem, ...] = ()
+
+
+def drift_of(space: Workspace, infra: str) -> DriftReport:
+    """All drift of an infra. Raises ``Stop`` when something could not be read: what drifted is unknown then."""
+    from gitops.flow import Ask, Planned
+    from gitops.observing import look
+    from gitops.pipeline import finished
+    from planners.drift import Drift, Drifted, differences
+    from planners.plan import plan
+    from planners.problems import Problems
+
+    view, commit = space.ledger(infra).view(), head(space)
+    ask, notices = sources.follow_pin(space, Ask(infra, commit, commit, refresh=True), view)
+    loaded = space.load(infra, ask.treeish)
+    seen = look(space, ask, view, loaded)
+    if seen.unread:
+        raise Stop(Exit.FAILURE, "some resources could not be read, so their drift is unknown", "see above", seen.unread)
+    recorded = view.recorded()
+    known = {*loaded.desired.resources, *recorded.resources}
+    strays = (Drifted(s.name, Drift.ADDED if s.address in known else Drift.UNMANAGED, str(s)) for s in seen.strays)
+    found = (*differences(recorded, seen.observed), *strays)
+    notices += sources.frozen(space, infra) + sources.interrupted(space, view)
+    made = plan(loaded.desired, recorded, seen.observed, loaded.catalog, ask.options)
+    if isinstance(made, Problems):
+        return DriftReport(found, notices, None, tuple(made))
+    return DriftReport(found, notices, finished(space, Planned(ask, made, view, loaded, loaded.warnings), ()))

@@ -57,12 +57,10 @@ def plan_from(space: Workspace, ask: Ask, view: View, loaded: Loaded, notices: t
     observed: Observed | None = None
     unread: tuple[Problem, ...] = ()
     if ask.refresh:
-        from executors.observe import observe
-        from gitops.runs import strays_at
+        from gitops.observing import look
 
-        tools = space.tools(loaded, ask.treeish, recorded, open_intents=view.open_intents)
-        observed, unread = observe(tools)
-        notices += tuple(Notice("stray", f"{stray.name}: {stray}") for stray in strays_at(tools, loaded))
+        seen = look(space, ask, view, loaded)
+        observed, unread, notices = seen.observed, seen.unread, notices + seen.notices
     made = plan(loaded.desired, recorded, observed, loaded.catalog, ask.options)
     if isinstance(made, Problems):
         raise invalid(ask.infra, made)

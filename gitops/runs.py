@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gitops import sources
 from gitops.flow import Ask, Consent, Planned, Stage
 from gitops.ledger.lock import State
+from gitops.observing import strays_at
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
 from planners.model import Pin, Recorded
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from executors.ports import Outcome, RunOptions, Tools
-    from executors.sweep import Stray
     from gitops.declare.load import Loaded
     from gitops.ledger.held import Held
     from gitops.ledger.view import Converged, RunRecord, View
@@ -106,33 +106,18 @@ def tell_strays(tools: Tools, loaded: Loaded, held: Held, stage: Stage) -> None:
     """Look, after every run, for what nobody recorded: people and the audit are told, and nothing is kept or removed silently."""
     from executors.sweep import doubling
 
-    if not doubling(tools, providers_of(loaded)):
+    if not doubling(tools, loaded.providers):
         return
     view = held.view()
+    tools = replace(tools, recorded=view.recorded().resources, open_intents=view.open_intents)
     try:
-        strays = strays_at(replace(tools, recorded=view.recorded().resources, open_intents=view.open_intents), loaded)
+        strays = strays_at(tools, doubling(tools, loaded.providers))
     except Stop as stop:
         stage.progress.note(stop.message)
         return
     for stray in strays:
         stage.progress.note(f"{stray.name}: {stray}")
         held.remark("stray", stray.address, f"{stray.provider} has {stray.id}: {stray}")
-
-
-def strays_at(tools: Tools, loaded: Loaded) -> tuple[Stray, ...]:
-    """What carries our tag and nobody recorded, where that may be. Raises ``Stop`` when a provider cannot be asked."""
-    from executors.ports import PortError
-    from executors.sweep import doubling, sweep
-
-    try:
-        return sweep(tools, doubling(tools, providers_of(loaded)))
-    except PortError as error:
-        raise Stop(Exit.FAILURE, f"what nobody recorded cannot be looked for: {error}", "mend that and try again") from error
-
-
-def providers_of(loaded: Loaded) -> set[str]:
-    """Where the declared resources are made."""
-    return {resource.provider for resource in loaded.desired.resources.values()}
 
 
 def close_run(space: Workspace, planned: Planned, held: Held, run_id: str, outcome: Outcome, settled: bool = False) -> None:

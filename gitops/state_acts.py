@@ -66,13 +66,14 @@ def _take_in(
     space: Workspace, loaded: Loaded, infra: str, wanted: tuple[str, str], reason: str, waiting: Callable[[str], None]
 ) -> str:
     """Record what carries our tag and nobody recorded, beside whatever has its address, so that a plan removes it."""
-    from gitops.runs import strays_at
+    from executors.sweep import in_use
+    from gitops.observing import strays_at
 
     commit = head(space)
     with space.ledger(infra).acquire("write", new_run_id(space), "", reason, 0.0, waiting) as held:
         view = held.view()
         tools = space.tools(loaded, commit, view.recorded(), open_intents=view.open_intents)
-        stray = next((s for s in strays_at(tools, loaded) if (s.name, s.id) == wanted), None)
+        stray = next((s for s in strays_at(tools, in_use(tools, loaded.providers)) if (s.name, s.id) == wanted), None)
         if stray is None:
             raise Stop(
                 Exit.NOT_FOUND, f"there is no '{wanted[0]}' that nobody recorded", "'provisioning drift' shows what there is"

@@ -69,6 +69,8 @@ class Workspace:
         """What is still going on beside the command, each to be waited for once git is ended."""
         self.say: Callable[[str], None] = lambda _: None
         """Tells the person of what takes its time."""
+        self.reading: Callable[[int, int], None] = lambda _done, _total: None
+        """Hears how many of how many resources have been read at their providers."""
 
     def close(self) -> None:
         """End child processes and what waits for them."""
@@ -172,7 +174,7 @@ class Workspace:
     def home(self) -> Workspace:
         """The same clone with its ``origin``."""
         made = Workspace(self.path, self.repository, self.environ)
-        made.say = self.say
+        made.say, made.reading = self.say, self.reading
         return made
 
     @property

@@ -162,7 +162,7 @@ def _already_so(change: Change, resource: Resource, seen: Observation | None, wo
 def _drifted(resource: Resource, declared: Mapping[str, Json], seen: Observation, world: World) -> tuple[Change, ...]:
     """Declared leaves that the provider reads back otherwise."""
     spec = spec_of(resource.address, resource.provider, world.catalog)
-    off = read_back(resource.address, declared, seen, spec.readable, resource.lifecycle.ignore_changes)
+    off = read_back(resource.address, declared, seen, spec.readable, resource.lifecycle.not_ours)
     return tuple(change(path, there, wanted, spec.sensitive, spec.replace_on) for path, wanted, there in off)
 
 
@@ -231,7 +231,7 @@ def _outdated_record(resource: Resource, before: RecordedResource, declared: Map
 
 def settled(lifecycle: Lifecycle) -> tuple[object, ...]:
     """What of a lifecycle still matters once it is recorded (where it once came from does not)."""
-    return lifecycle.prevent_destroy, lifecycle.create_before_destroy, lifecycle.ignore_changes
+    return lifecycle.prevent_destroy, lifecycle.create_before_destroy, lifecycle.ignore_changes, lifecycle.ignore_drift
 
 
 def remove(before: RecordedResource, reason: str, world: World, leaving: Collection[str]) -> Delete | Forget:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from planners.canonical import Json
 from planners.diff import Leaves, below, is_secret, leaves, same
@@ -11,12 +12,30 @@ from planners.model import Observation, Observed, Presence, Recorded, RecordedRe
 from planners.references import found
 
 
+class Drift(StrEnum):
+    """In which way."""
+
+    CHANGED = "changed"
+    """It is there and is another."""
+    MISSING = "missing"
+    """It is recorded and gone."""
+    ELSEWHERE = "elsewhere"
+    """It lives on another machine, and nothing more is known of it here."""
+    ADDED = "added"
+    """It carries our tag beside what is declared or recorded: made twice, or by somebody else."""
+    UNMANAGED = "unmanaged"
+    """It carries our tag, and nothing of the kind is declared or recorded."""
+
+
+_OF_RECORDS = {Presence.PRESENT: Drift.CHANGED, Presence.ABSENT: Drift.MISSING, Presence.ELSEWHERE: Drift.ELSEWHERE}
+
+
 @dataclass(frozen=True, slots=True)
 class Drifted:
     """One resource that is not as it was left. ``detail`` says in what, without values: some of them are sensitive."""
 
     address: str
-    presence: Presence
+    drift: Drift
     detail: str
 
 
@@ -27,7 +46,7 @@ def differences(recorded: Recorded, observed: Observed) -> tuple[Drifted, ...]:
     """
     pairs = ((recorded.resources[a], observed[a]) for a in sorted(recorded.resources) if a in observed)
     told = ((record, seen, _detail(record, seen)) for record, seen in pairs)
-    return tuple(Drifted(record.address, seen.presence, detail) for record, seen, detail in told if detail)
+    return tuple(Drifted(record.address, _OF_RECORDS[seen.presence], detail) for record, seen, detail in told if detail)
 
 
 def _detail(record: RecordedResource, seen: Observation) -> str:
@@ -35,8 +54,7 @@ def _detail(record: RecordedResource, seen: Observation) -> str:
         return seen.detail or "it is gone"
     if seen.presence is Presence.ELSEWHERE:
         return seen.detail or "it lives on another machine"
-    ignored = record.lifecycle.ignore_changes
-    off = (path for path, _, _ in read_back(record.address, record.declared, seen, ignored=ignored))
+    off = (path for path, _, _ in read_back(record.address, record.declared, seen, ignored=record.lifecycle.not_ours))
     parts = ["power is not on" if path == "power" else f"{path} differs" for path in off]
     parts += [f"output {name} differs" for name in outputs_off(record, seen)]
     if seen.healthy is False:

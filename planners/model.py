@@ -73,6 +73,12 @@ class Lifecycle:
     create_before_destroy: bool = False
     ignore_changes: tuple[str, ...] = ()
     moved_from: str | None = None
+    ignore_drift: tuple[str, ...] = ()
+
+    @property
+    def not_ours(self) -> tuple[str, ...]:
+        """Paths whose drift is left alone; a change that is declared is another matter for those of ``ignore_drift``."""
+        return self.ignore_changes + self.ignore_drift
 
 
 PLAIN = Lifecycle()
@@ -199,8 +205,6 @@ class Presence(StrEnum):
     ABSENT = "absent"
     ELSEWHERE = "elsewhere"
     """Lives on another machine (``local``, ``fake``): never treated as missing."""
-    STRAY = "stray"
-    """Carries our tag, and no record names it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -12,10 +12,10 @@ from planners.catalog import Catalog
 from planners.decide import World, decide, remove
 from planners.digests import declared_digest, recorded_digest
 from planners.document import plan_id
-from planners.drift import differences
+from planners.drift import Drift, differences
 from planners.expand import Expanded, expand
 from planners.guards import notices, refused, unknown_targets
-from planners.model import Desired, Observed, Presence, Recorded, RecordedResource, Resource, host_of, kind_of
+from planners.model import Desired, Observed, Recorded, RecordedResource, Resource, host_of, kind_of
 from planners.moves import moves
 from planners.ordering import Arranged, arrange
 from planners.problems import Problem, Problems
@@ -30,17 +30,11 @@ def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalo
     of an infra there are no targets and nothing is observed.
     """
     declared = expand(desired, catalog)
-    expanded = Expanded({}, (), ()) if options.destroy else declared
-    renamed, problems = moves(expanded.resources, recorded.resources)
-    if problems := (*expanded.problems, *problems):
-        return Problems(tuple(sorted(problems)))
-    world = World(expanded, recorded.resources, observed or {}, catalog, renamed)
-    _decide_all(world, options.destroy)
-    arranged = arrange(world)
-    if isinstance(arranged, Problem):
-        return Problems((arranged,))
-    known = {**expanded.resources, **recorded.resources}
-    wanted = _wanted(options.targets, arranged, world) if options.targets else known.keys()
+    decided = _decided(declared, recorded, observed or {}, catalog, options)
+    if isinstance(decided, Problems):
+        return decided
+    world, arranged, wanted = decided
+    known, expanded = {**world.expanded.resources, **recorded.resources}, world.expanded
     steps = tuple(world.steps[a] for a in arranged.order if a in wanted)
     if problems := (*unknown_targets(options.targets, known), *refused(steps, declared.resources, world)):
         return Problems(tuple(sorted(problems)))
@@ -53,9 +47,34 @@ def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalo
         destroy=options.destroy,
         targets=tuple(sorted(set(options.targets))),
         catalog=relied_on(steps, recorded.resources, catalog),
-        drift=tuple(d.address for d in differences(recorded, world.observed) if d.presence is not Presence.ELSEWHERE),
+        drift=tuple(d.address for d in differences(recorded, world.observed) if d.drift is not Drift.ELSEWHERE),
     )
     return replace(made, id=plan_id(made))
+
+
+def concerned(
+    desired: Desired, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
+) -> Collection[str] | None:
+    """The addresses whose observation may matter to this plan, as far as is ``observed`` yet; ``None`` where there is no plan."""
+    decided = _decided(expand(desired, catalog), recorded, observed, catalog, options)
+    return None if isinstance(decided, Problems) else decided[2]
+
+
+def _decided(
+    declared: Expanded, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
+) -> tuple[World, Arranged, Collection[str]] | Problems:
+    """All steps in their order, and the addresses that are asked for."""
+    expanded = Expanded({}, (), ()) if options.destroy else declared
+    renamed, problems = moves(expanded.resources, recorded.resources)
+    if problems := (*expanded.problems, *problems):
+        return Problems(tuple(sorted(problems)))
+    world = World(expanded, recorded.resources, observed, catalog, renamed)
+    _decide_all(world, options.destroy)
+    arranged = arrange(world)
+    if isinstance(arranged, Problem):
+        return Problems((arranged,))
+    everything = {**expanded.resources, **recorded.resources}
+    return world, arranged, _wanted(options.targets, arranged, world) if options.targets else everything.keys()
 
 
 def _decide_all(world: World, destroy: bool) -> None:

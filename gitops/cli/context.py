@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+MANY = 1_000
+"""Resources that take long enough to read for somebody to want to hear of it."""
 
 
 class LookedError(Exception):
@@ -55,7 +57,7 @@ class Context:
             from gitops.wiring import open_workspace
 
             self._workspace = open_workspace(Path(self.path or "."), self.environ, self.remote)
-            self._workspace.say = self.note
+            self._workspace.say, self._workspace.reading = self.note, self.reading
         return self._workspace
 
     @property
@@ -203,6 +205,11 @@ class Context:
         """A message for the person, on stderr."""
         sys.stderr.write(lines(text) + "\n")
         sys.stderr.flush()
+
+    def reading(self, done: int, total: int) -> None:
+        """How far the reading of many resources is, in tenths; few are read before anybody wonders."""
+        if total >= MANY and done * 10 // total > (done - 1) * 10 // total:
+            self.note(f"read {done} of {total} resources")
 
     def color(self, stream: TextIO | None = None) -> bool:
         """Whether to colour what goes to ``stream`` (default stdout)."""

@@ -47,6 +47,11 @@ class Loaded:
     """Bytes of the files it was made of."""
 
     @property
+    def providers(self) -> frozenset[str]:
+        """Where the declared resources are made."""
+        return frozenset(resource.provider for resource in self.desired.resources.values())
+
+    @property
     def origins(self) -> tuple[Origin, ...]:
         """Every key of the declaration and of each taskserv's config with its layer and place."""
         found = list(origins(self.document))

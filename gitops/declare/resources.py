@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gitops.declare.bindings import Binding, Bindings, bindings, needed
@@ -154,7 +155,10 @@ def _provided_one(making: Making, path: Path, kind: str, entry: Common) -> Resou
     edges |= {Dependency(f"server/{s}") for s in getattr(entry, "servers", ())}
     where = making.document.at(path, key=True)
     address = f"{kind}/{path[1]}"
-    return Resource(address, provider, declared, tuple(sorted(edges)), _lifecycle(entry.lifecycle, kind), where=where)
+    lifecycle = _lifecycle(entry.lifecycle, kind)
+    if ignored := [p for pattern, paths in settings.ignore_drift.items() if fnmatchcase(address, pattern) for p in paths]:
+        lifecycle = replace(lifecycle, ignore_drift=tuple(dict.fromkeys((*lifecycle.ignore_drift, *ignored))))
+    return Resource(address, provider, declared, tuple(sorted(edges)), lifecycle, where=where)
 
 
 def _server(making: Making, path: Path, server: Server, spec: ProviderSpec | None) -> dict[str, Json]:
@@ -190,7 +194,8 @@ def _lifecycle(model: LifecycleModel, kind: str, host: str = "") -> Lifecycle:
     moved = model.moved_from
     if moved and "/" not in moved:
         moved = f"{kind}/{host}/{moved}" if host else f"{kind}/{moved}"
-    return Lifecycle(model.prevent_destroy, model.create_before_destroy, tuple(model.ignore_changes), moved)
+    drifting = tuple(model.ignore_drift)
+    return Lifecycle(model.prevent_destroy, model.create_before_destroy, tuple(model.ignore_changes), moved, drifting)
 
 
 # --- taskservs and clusters ------------------------------------------------------------------------------

@@ -7,11 +7,14 @@ close: there neither Markdown nor HTML nor mentions mean anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import accumulate
 
 from gitops.report.layout import Entry, Group, groups, headline, told
 from gitops.visible import clean
+from planners.drift import Drifted
 from planners.steps import Plan
 
 LIMIT = 60_000
@@ -25,8 +28,8 @@ FENCE = "```"
 _LINK = re.compile(r"https?://[^\s<>\"'()\[\]]+\Z")
 
 
-def render_markdown(plan: Plan, link: str = "") -> str:
-    """The plan as Markdown of at most ``LIMIT`` characters.
+def render_markdown(plan: Plan, link: str = "", limit: int = LIMIT) -> str:
+    """The plan as Markdown of at most ``limit`` characters, but never without its head.
 
     ``link`` leads to the whole plan; what is no web address is shown as text.
     """
@@ -34,7 +37,7 @@ def render_markdown(plan: Plan, link: str = "") -> str:
     parts += [f"> {span(text)}\n" for text in _notices(plan)]
     if plan.targets:
         parts.append(f"Only {span(_cut(clean(', '.join(plan.targets))))} and what is needed for it.\n")
-    room = LIMIT - TAIL - len(link) - sum(len(p) + 1 for p in parts)
+    room = limit - TAIL - len(link) - sum(len(p) + 1 for p in parts)
     left = 0
     for group in groups(plan):
         text, shown = _folded(group, room)
@@ -46,6 +49,24 @@ def render_markdown(plan: Plan, link: str = "") -> str:
         parts.append(f"**{left} more steps are not shown here.** {_pointer(plan, link)}\n")
     elif link:
         parts.append(_pointer(plan, link) + "\n")
+    return "\n".join(parts)
+
+
+def render_drift(found: Sequence[Drifted], plans: Sequence[Plan]) -> str:
+    """What drifted, counted and listed, then the plans that mend it: at most ``LIMIT`` characters in all."""
+    if not found:
+        return "### `no drift`\n\nEverything recorded is as it was left.\n"
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(str(d.drift) for d in found).items()))
+    rows = [f"| {span(clean(d.address))} | {d.drift} | {span(_cut(clean(d.detail)))} |" for d in found]
+    shown = [row for row, size in zip(rows, accumulate(len(row) + 1 for row in rows), strict=True) if size <= LIMIT // 3]
+    parts = [
+        f"### {span(f'drift: {counts}')}\n",
+        "| resource | drift | in what |\n| --- | --- | --- |\n" + "\n".join(shown) + "\n",
+    ]
+    if len(shown) < len(rows):
+        parts.append(f"**{len(rows) - len(shown)} more are not shown here.** All of them: `provisioning drift`\n")
+    room = (LIMIT - sum(len(part) + 1 for part in parts)) // max(len(plans), 1)
+    parts += [render_markdown(plan, limit=room) for plan in plans]
     return "\n".join(parts)
 
 

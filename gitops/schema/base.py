@@ -18,6 +18,9 @@ _SEMVER = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Z
 _VERSION = r"\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 _ADDRESS = r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*_][a-z0-9._*-]*(/[a-z0-9][a-z0-9._-]*)?"
 
+_PROVIDED = ("network", "volume", "server", "load_balancer", "dns")
+_PATTERN = rf"({'|'.join(_PROVIDED)}|\*)/\S+"
+
 
 class Strict(BaseModel):
     """No coercion, no unknown keys; keys that begin with ``x-`` are the writer's own and are left alone."""
@@ -105,6 +108,16 @@ def _address(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    if not re.fullmatch(_PATTERN, value, re.ASCII):
+        raise problem(
+            "bad-address",
+            f"'{value}' fits no resource of a provider",
+            f"such as server/web-*; kinds are {', '.join(_PROVIDED)}, or *",
+        )
+    return value
+
+
 def _cores(value: int) -> int:
     if value <= 0:
         raise problem("value", f"CPU cores must be positive, got {value}", "a whole number from 1")
@@ -129,6 +142,7 @@ DnsName = Annotated[str, AfterValidator(_dns), Field(json_schema_extra={"pattern
 SemVer = Annotated[str, AfterValidator(_semver), Field(json_schema_extra={"pattern": f"^{_SEMVER}$"})]
 Version = Annotated[str, AfterValidator(_version), Field(json_schema_extra={"pattern": f"^{_VERSION}$"})]
 Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"pattern": f"^{_ADDRESS}$"})]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"pattern": f"^{_PATTERN}$"})]
 Cores = Annotated[int, AfterValidator(_cores), Field(json_schema_extra={"minimum": 1})]
 MemoryGb = Annotated[int, AfterValidator(_memory), Field(json_schema_extra={"minimum": 1})]
 DiskGb = Annotated[int, AfterValidator(_disk), Field(json_schema_extra={"minimum": 1})]

@@ -17,6 +17,7 @@ from gitops.schema.base import (
     Label,
     MemoryGb,
     Name,
+    Pattern,
     Port,
     Seconds,
     Strict,
@@ -34,6 +35,8 @@ class Lifecycle(Strict):
     """When it must be replaced, make the new one first."""
     ignore_changes: list[str] = []
     """Dotted keys whose changes are left alone."""
+    ignore_drift: list[str] = []
+    """Dotted keys that are set as declared and then belong to somebody else, such as an autoscaler."""
     moved_from: str | None = None
     """Its former address or name: renames the record instead of making it anew."""
 
@@ -314,6 +317,8 @@ class Settings(Strict):
     """For provider local: how a server is made (unset: process)."""
     labels: dict[str, str] = {}
     """Added to the labels of every resource that a provider makes."""
+    ignore_drift: dict[Pattern, list[str]] = {}
+    """Address pattern (server/web-*) to dotted keys, added to lifecycle.ignore_drift of what it fits."""
     provider_config: dict[str, Free] = {}
     """Provider name to what its connection needs (no secrets: secret://... references)."""
     description: str = ""

@@ -105,6 +105,13 @@ class Hiding(FakeProvider):
         return super().list(owner)[:0]
 
 
+class Brief(FakeProvider):
+    """Lists no more than what there is."""
+
+    def list(self, owner: Owner) -> Sequence[Found]:
+        return [replace(found, observation=replace(found.observation, attributes={})) for found in super().list(owner)]
+
+
 class Unbounded(FakeProvider):
     """Does not say where its bound comes from."""
 
@@ -129,6 +136,7 @@ MISTAKES: list[tuple[type[FakeProvider], str]] = [
     (OneId, "another_key_makes_another"),
     (MoreOutputs, "outputs_are_those_of_the_spec"),
     (OwnWords, "read_back_as_declared"),
+    (Brief, "listed_as_read"),
     (Unchanging, "changed_in_place"),
     (OldTag, "moved_under_another_address"),
     (Undying, "deleted_and_deleted_again"),

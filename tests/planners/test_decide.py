@@ -147,6 +147,16 @@ def test_ignored_changes_are_not_asked_for(ignored: tuple[str, ...], steps: int)
     assert len(made.steps) == steps
 
 
+def test_ignored_drift_is_left_and_a_declared_change_of_the_same_key_is_made() -> None:
+    lifecycle = life(ignore_drift=("cpu_cores",))
+    web = server("web", lifecycle=lifecycle)
+    assert planned(infra(web), applied(infra(web)), {"server/web": there(cpu_cores=9)}).steps == ()
+    (made,) = planned(
+        infra(server("web", cpu_cores=4, lifecycle=lifecycle)), applied(infra(web)), {"server/web": there(cpu_cores=9)}
+    ).steps
+    assert [(c.path, c.before, c.after) for c in made.changes] == [("cpu_cores", 2, 4)]
+
+
 def test_ignored_leaves_stay_as_recorded_when_something_else_changes() -> None:
     lifecycle = life(ignore_changes=("cpu_cores",))
     (made,) = replan(server("web", cpu_cores=4, labels={"a": 1}, lifecycle=lifecycle), server("web", lifecycle=lifecycle)).steps

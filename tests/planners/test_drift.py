@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from estates import AWAY, GONE, applied, infra, life, server, service, there
 
-from planners.drift import Drifted, differences, outputs_off, read_back, visible
-from planners.model import Observation, Presence, Recorded
+from planners.drift import Drift, Drifted, differences, outputs_off, read_back, visible
+from planners.model import Lifecycle, Observation, Recorded
 
 WEB = server("web-01", image="debian-12", root_password="hush", url="${server/db.private_ip}")
 RECORDED = applied(infra(WEB, server("db"), service("web-01", "nginx")))
@@ -53,12 +53,18 @@ def test_what_was_not_read_is_not_judged_and_what_is_not_recorded_neither() -> N
 
 
 def test_what_lives_elsewhere_is_told_as_such() -> None:
-    assert differences(RECORDED, {"server/db": AWAY}) == (Drifted("server/db", Presence.ELSEWHERE, "lives on build-7"),)
+    assert differences(RECORDED, {"server/db": AWAY}) == (Drifted("server/db", Drift.ELSEWHERE, "lives on build-7"),)
 
 
-def test_ignored_leaves_do_not_drift() -> None:
-    record = replace(RECORD, lifecycle=life(ignore_changes=("cpu_cores",)))
+@pytest.mark.parametrize("lifecycle", [life(ignore_changes=("cpu_cores",)), life(ignore_drift=("cpu_cores", "power"))])
+def test_ignored_leaves_do_not_drift(lifecycle: Lifecycle) -> None:
+    record = replace(RECORD, lifecycle=lifecycle)
     assert differences(Recorded("shop", {record.address: record}), {record.address: there(cpu_cores=9)}) == ()
+
+
+@pytest.mark.parametrize(("seen", "kind"), [(there(power="off"), Drift.CHANGED), (GONE, Drift.MISSING), (AWAY, Drift.ELSEWHERE)])
+def test_each_difference_is_of_a_kind(seen: Observation, kind: Drift) -> None:
+    assert [d.drift for d in differences(RECORDED, {"server/db": seen})] == [kind]
 
 
 def test_only_readable_keys_are_read_back() -> None:

@@ -69,7 +69,7 @@ def test_a_double_is_found_told_and_removed_by_a_plan_alone(shop: Any) -> None:
     kept.with_name("server-2.json").write_text(json.dumps(twin))
 
     (found,) = shop("drift", "--out", "json", "--detailed-exitcode", code=6).json["drift"]
-    assert (found["address"], found["found"]) == ("server/web-01~server-2", "stray")
+    assert (found["address"], found["drift"]) == ("server/web-01~server-2", "added")
     assert "made twice: server-1 is recorded, server-2 is not" in found["detail"]
     (notice,) = shop("plan", "--refresh", "--out", "json").json["notices"]
     assert (notice["code"], "provisioning state import 'server/web-01~server-2' server-2" in notice["message"]) == ("stray", True)

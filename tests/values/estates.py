@@ -176,7 +176,8 @@ def some_estate(choose: Choose) -> Desired:
         networks = choose(((), ("lan",), ("lan", "dmz")))
         name = choose((host, host, host, f"{host}{host}"))
         moved = {"moved_from": f"server/{host}"} if name != host else {}
-        lifecycle = life(create_before_destroy=choose((True, False)), ignore_changes=choose(((), ("labels",))), **moved)
+        ignored = {"ignore_changes": choose(((), ("labels",))), "ignore_drift": choose(((), ("cpu_cores",)))}
+        lifecycle = life(create_before_destroy=choose((True, False)), **ignored, **moved)
         labels = choose(({}, {"team": "x"}, {"team": "y"}))
         image, cores = choose(("1", "1", "2")), choose((2, 4))
         resources.append(server(name, networks=list(networks), labels=labels, image=image, cpu_cores=cores, lifecycle=lifecycle))

@@ -161,6 +161,22 @@ def test_lifecycles_take_a_name_or_an_address(loaded: Load) -> None:
     assert found["taskserv/a/web"].lifecycle.moved_from == "taskserv/a/www"
 
 
+def test_drift_that_is_ignored_comes_from_the_resource_and_from_patterns(load_files: Callable[..., Any]) -> None:
+    text = (
+        "settings: {provider: fake, ignore_drift: {'server/web-*': [labels.owner, power], '*/a': [power]}}\n"
+        "servers: {a: {}, web-1: {lifecycle: {ignore_drift: [power, cpu_cores]}}, db: {}}\n"
+    )
+    found = load_files({MAIN: text}).desired.resources
+    ignored = {address: resource.lifecycle.ignore_drift for address, resource in found.items()}
+    assert ignored == {"server/a": ("power",), "server/web-1": ("power", "cpu_cores", "labels.owner"), "server/db": ()}
+
+
+def test_a_pattern_that_can_fit_nothing_is_a_mistake(load_files: Callable[..., Any]) -> None:
+    (problem,) = load_files({MAIN: "settings: {provider: fake, ignore_drift: {servers/a: [power]}}\nservers: {a: {}}\n"})
+    assert problem.code == "bad-address"
+    assert problem.message == "settings.ignore_drift.servers/a: 'servers/a' fits no resource of a provider"
+
+
 @pytest.mark.parametrize(
     "text",
     [
