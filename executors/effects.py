@@ -25,6 +25,7 @@ from executors.ports import (
 from executors.redact import Hidden, Redactor
 from planners.canonical import Json
 from planners.catalog import ProviderSpec
+from planners.drift import read_back
 from planners.model import Observation, Presence, RecordedResource, Status, host_of, kind_of, name_of
 from planners.requirements import taskserv_of
 from planners.steps import Create, Delete, Forget, Step, Update
@@ -198,7 +199,11 @@ class Effects:
             seen = provider.read(self.tools.owner, before or self.record(step, {}))
             if seen.presence is not Presence.PRESENT:
                 raise NeedsHuman(f"the provider does not find it: {seen.detail or seen.presence}")
-            return Done(records.heir(self.record(step, seen.outputs), before))
+            off = read_back(step.address, step.declared, seen, ignored=step.lifecycle.not_ours) if phase.name == "adopt" else ()
+            status, told = (
+                (Status.DEGRADED, "; ".join(f"{path} is not as declared" for path, _, _ in off)) if off else (Status.READY, "")
+            )
+            return Done(records.heir(self.record(step, seen.outputs, status), before), told)
         request = self._request(phase, before, self.declared(step))
         if isinstance(step, Create) and before is not None:
             self._require_gone(phase, before)

@@ -35,7 +35,7 @@ def recorded(
     observed: dict[str, Json] = dict(outputs)
     if isinstance(step, Adopt):
         observed.setdefault("id", step.external_id)
-    if digests := resolved(step.address, step.declared, records):
+    if digests := resolved(step.address, step.declared, records, step.lifecycle.replace_triggered_by):
         observed[RESOLVED] = digests
     return RecordedResource(
         address=step.address,

@@ -16,7 +16,7 @@ from gitops.declare.layout import APART, DECLARATIONS, stem
 from gitops.limits import TOTAL_BYTES
 from gitops.ports import Entry, GitError
 from planners.model import Recorded, Rest, host_of, kind_of, name_of
-from planners.steps import Options, Plan, Step, Update
+from planners.steps import Adopt, Options, Plan, Step, Update
 
 if TYPE_CHECKING:
     from gitops.declare.load import Loaded
@@ -165,6 +165,7 @@ class _Search:
         """Raises ``_InDoubtError``."""
         self._reach((*self.moved.entries, *self.moved.records))
         self._reach(self._users(self._seen_otherwise()))
+        self._reach(self._replaced_with(self.moved.records))
         self._expect()
         while True:
             extent = self._extent()
@@ -314,6 +315,9 @@ class _Search:
         self._reach(step.address for step in made.steps)
         seen = [s.address for s in made.steps if shows(s, ground.loaded.catalog) and self._was_used(s.address, ground)]
         self._reach(self._users(seen))
+        self._reach(self._replaced_with(s.address for s in made.steps if self._was_used(s.address, ground)))
+        # whether its id is recorded under another address is seen in the whole only
+        doubt_if(any(isinstance(step, Adopt) for step in made.steps))
         implied = rest.implied + sum(1 for r in ground.recorded.values() if r.implied_by)
         looked_at = frozenset((*ground.resources, *ground.recorded, *self.moved.records))
         return Part(made, replace(ground.loaded, desired=desired), looked_at, self.moved.size, implied)
@@ -331,6 +335,10 @@ class _Search:
 
     def _users(self, addresses: Collection[str]) -> Collection[str]:
         return self.space.users(self.view).of(addresses) if addresses else ()
+
+    def _replaced_with(self, addresses: Iterable[str]) -> Collection[str]:
+        there = [*addresses]
+        return self.space.users(self.view).replaced_with(there) if there else ()
 
     def _users_of_name(self, taskserv: str) -> frozenset[str]:
         return self.space.users(self.view).bearing(taskserv)

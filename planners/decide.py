@@ -12,20 +12,22 @@ from planners.diff import below, change, differing, keep_ignored, leaves, same
 from planners.drift import comparable, outputs_off, read_back, visible
 from planners.expand import Expanded
 from planners.model import Lifecycle, Observation, Observed, Presence, RecordedResource, Resource, Status, host_of, kind_of
-from planners.references import REPLACES, attached, current, found, of_id, remembered
+from planners.references import REPLACES, at, attached, cause, cause_of, current, found, of_id, remembered
 from planners.requirements import taskserv_of
-from planners.steps import Change, Create, Delete, Forget, Move, Replace, Step, Update
+from planners.steps import Adopt, Change, Create, Delete, Forget, Move, Replace, Step, Update
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that deciding looks at. ``moves``: new address -> recorded address. ``steps`` grows, requirements before dependents."""
+    """All that deciding looks at. ``moves``: new address -> recorded address. ``replaced``: what somebody wants made
+    anew. ``steps`` grows, requirements before dependents."""
 
     expanded: Expanded
     recorded: Mapping[str, RecordedResource]
     observed: Observed
     catalog: Catalog
     moves: Mapping[str, str] = field(default_factory=dict)
+    replaced: Collection[str] = ()
     steps: dict[str, Step] = field(default_factory=dict)
 
     def before(self, address: str) -> RecordedResource | None:
@@ -51,6 +53,8 @@ def spec_of(address: str, provider: str, catalog: Catalog) -> KindSpec:
 def decide(resource: Resource, world: World) -> Step | None:
     """The step for one declared resource, ``None`` when there is nothing to do."""
     before, seen = world.before(resource.address), world.seen(resource.address)
+    if before is None and (external := resource.lifecycle.import_id):
+        return Adopt(reason=f"{external} is taken in", external_id=external, **_common(resource))
     if before is None:
         return _create(resource, world, f"required by {resource.implied_by}" if resource.implied_by else "not there yet")
     if seen is not None and seen.presence is Presence.ABSENT:
@@ -186,7 +190,24 @@ def _replaced(resource: Resource, before: RecordedResource, forced: Collection[s
         return "its deletion was not finished"
     if before.provider != resource.provider:
         return f"provider changes from '{before.provider}' to '{resource.provider}'"
-    return f"{', '.join(forced)} cannot change in place" if forced else ""
+    if forced:
+        return f"{', '.join(forced)} cannot change in place"
+    if resource.address in world.replaced:
+        return "asked for"
+    return next((f"{text} changed" for text in resource.lifecycle.replace_triggered_by if _caused(text, before, world)), "")
+
+
+def _caused(text: str, before: RecordedResource, world: World) -> bool:
+    """Whether what replaces this one changes now, or did in a run that was stopped before it came to it."""
+    (address, key), was = cause_of(text), remembered(before).get(text)
+    step, then = world.steps.get(address), world.before(address)
+    if step is None or then is None or isinstance(step, (Delete, Forget)):
+        return was is not None and (now := cause(text, world.recorded)) is not None and now != was
+    if not key:
+        anew = isinstance(step, (Create, Replace)) or step.extension != then.extension
+        return anew or bool(differing(leaves(then.declared), leaves(step.declared)))
+    values = at(then.declared, key), at(step.declared, key)
+    return unsettled(address, key, world) if values == (None, None) else not same(*values)
 
 
 def _reasons(
@@ -231,11 +252,19 @@ def _outdated_record(resource: Resource, before: RecordedResource, declared: Map
 
 def settled(lifecycle: Lifecycle) -> tuple[object, ...]:
     """What of a lifecycle still matters once it is recorded (where it once came from does not)."""
-    return lifecycle.prevent_destroy, lifecycle.create_before_destroy, lifecycle.ignore_changes, lifecycle.ignore_drift
+    return (
+        lifecycle.prevent_destroy,
+        lifecycle.create_before_destroy,
+        lifecycle.not_ours,
+        lifecycle.replace_triggered_by,
+    )
 
 
-def remove(before: RecordedResource, reason: str, world: World, leaving: Collection[str]) -> Delete | Forget:
-    """The step for what is recorded and no longer wanted. ``leaving``: all addresses that this plan removes.
+def remove(
+    before: RecordedResource, reason: str, world: World, leaving: Collection[str], let_go: Collection[str] = ()
+) -> Delete | Forget:
+    """The step for what is recorded and no longer wanted. ``leaving``: all addresses that this plan removes; ``let_go``: those
+    that it only forgets, with what stands on them.
 
     What is already gone is only forgotten, as is what stood on a server that is no longer ours.
     """
@@ -251,6 +280,8 @@ def remove(before: RecordedResource, reason: str, world: World, leaving: Collect
     elif before.status is Status.STRAY:
         reason = "nobody recorded it when it was made"
     host, seen = host_of(before.address), world.observed.get(before.address)
+    if before.address in let_go or host in let_go:
+        return Forget(reason="declared to be forgotten: it is left as it is", let_go=True, **common)
     if seen is not None and seen.presence is Presence.ABSENT:
         return Forget(reason=f"{reason}, and it is already gone", **common)
     if host is not None and host not in world.recorded:

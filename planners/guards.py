@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from planners.decide import World
 from planners.model import Desired, Environment, EnvironmentClass, Presence, Resource, Rest, kind_of
 from planners.problems import NOWHERE, Problem
-from planners.steps import Delete, Forget, Move, Notice, Replace, Step
+from planners.steps import Adopt, Delete, Forget, Move, Notice, Replace, Step
 from planners.suggest import hint
 
 BUDGET_SHARE, BUDGET_MOST = 30, 10
@@ -28,6 +28,8 @@ def refused(steps: Sequence[Step], declared: Mapping[str, Resource], world: Worl
     """Steps that may not be: against ``prevent_destroy``, moves that would not keep the thing, providers nobody here knows."""
     for step in steps:
         yield from _protected(step, declared.get(step.address), world)
+        if isinstance(step, Adopt):
+            yield from _taken(step, declared[step.address], steps, world)
         if step.address in world.moves:
             yield from _lost_in_move(step, declared.get(step.address), world)
         elif isinstance(step, (Delete, Replace)) and not step.gone_with_host:
@@ -42,6 +44,20 @@ def _protected(step: Step, resource: Resource | None, world: World) -> Iterator[
         message = f"{step.address} would be {verb} ({step.reason}) and has prevent_destroy"
         advice = "take prevent_destroy away in a change of its own first"
         yield Problem(resource.where if resource else NOWHERE, "prevent-destroy", message, advice)
+
+
+def _taken(step: Adopt, resource: Resource, steps: Sequence[Step], world: World) -> Iterator[Problem]:
+    """One thing has one address."""
+    recorded = (a for a, r in world.recorded.items() if (r.provider, r.observed.get("id")) == (step.provider, step.external_id))
+    adopted = (
+        s.address for s in steps if isinstance(s, Adopt) and (s.provider, s.external_id) == (step.provider, step.external_id)
+    )
+    for other in (*recorded, *adopted):
+        if other != step.address:
+            message = f"{step.address} imports '{step.external_id}', which is {other}"
+            advice = "give the id that is meant, or rename with lifecycle.moved_from"
+            yield Problem(resource.where, "import-taken", message, advice)
+            return
 
 
 def _lost_in_move(step: Step, resource: Resource | None, world: World) -> Iterator[Problem]:

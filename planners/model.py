@@ -74,6 +74,10 @@ class Lifecycle:
     ignore_changes: tuple[str, ...] = ()
     moved_from: str | None = None
     ignore_drift: tuple[str, ...] = ()
+    replace_triggered_by: tuple[str, ...] = ()
+    """Addresses whose change replaces this one, each alone or as ``address#key`` (see ``planners.references.cause``)."""
+    import_id: str | None = None
+    """The id of what is there already and is taken in instead of making another; says nothing once the address is recorded."""
 
     @property
     def not_ours(self) -> tuple[str, ...]:
@@ -142,6 +146,8 @@ class Desired:
     resources: Mapping[str, Resource]
     settings: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     rest: Rest = NOTHING_ELSE
+    let_go: frozenset[str] = frozenset()
+    """Addresses that leave the record and are not removed."""
 
 
 class Status(StrEnum):

@@ -30,7 +30,7 @@ def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalo
     of an infra there are no targets and nothing is observed.
     """
     declared = expand(desired, catalog)
-    decided = _decided(declared, recorded, observed or {}, catalog, options)
+    decided = _decided(declared, desired.let_go, recorded, observed or {}, catalog, options)
     if isinstance(decided, Problems):
         return decided
     world, arranged, wanted = decided
@@ -56,20 +56,20 @@ def concerned(
     desired: Desired, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
 ) -> Collection[str] | None:
     """The addresses whose observation may matter to this plan, as far as is ``observed`` yet; ``None`` where there is no plan."""
-    decided = _decided(expand(desired, catalog), recorded, observed, catalog, options)
+    decided = _decided(expand(desired, catalog), desired.let_go, recorded, observed, catalog, options)
     return None if isinstance(decided, Problems) else decided[2]
 
 
 def _decided(
-    declared: Expanded, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
+    declared: Expanded, let_go: Collection[str], recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
 ) -> tuple[World, Arranged, Collection[str]] | Problems:
     """All steps in their order, and the addresses that are asked for."""
     expanded = Expanded({}, (), ()) if options.destroy else declared
     renamed, problems = moves(expanded.resources, recorded.resources)
     if problems := (*expanded.problems, *problems):
         return Problems(tuple(sorted(problems)))
-    world = World(expanded, recorded.resources, observed, catalog, renamed)
-    _decide_all(world, options.destroy)
+    world = World(expanded, recorded.resources, observed, catalog, renamed, options.targets if options.replace else ())
+    _decide_all(world, options.destroy, let_go)
     arranged = arrange(world)
     if isinstance(arranged, Problem):
         return Problems((arranged,))
@@ -77,7 +77,7 @@ def _decided(
     return world, arranged, _wanted(options.targets, arranged, world) if options.targets else everything.keys()
 
 
-def _decide_all(world: World, destroy: bool) -> None:
+def _decide_all(world: World, destroy: bool, let_go: Collection[str]) -> None:
     """A step for every address that needs one; requirements before dependents, as what is made anew changes their values."""
     for address in world.expanded.order:
         if step := decide(world.expanded.resources[address], world):
@@ -87,7 +87,7 @@ def _decide_all(world: World, destroy: bool) -> None:
     for address in sorted(leaving):
         record = world.recorded[address]
         implied = f"no longer required by {record.implied_by}" if record.implied_by else "no longer declared"
-        world.steps[address] = remove(record, "destroy" if destroy else implied, world, leaving)
+        world.steps[address] = remove(record, "destroy" if destroy else implied, world, leaving, let_go)
 
 
 def _wanted(targets: Iterable[str], arranged: Arranged, world: World) -> set[str]:

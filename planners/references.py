@@ -7,7 +7,7 @@ planner sees that a value moved without ever holding it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from planners.canonical import Json, digest
@@ -83,10 +83,40 @@ def current(reference: Reference, resources: Mapping[str, RecordedResource]) -> 
     return None if value is None else digest(RESOLVED, value)
 
 
-def resolved(address: str, declared: Mapping[str, Json], resources: Mapping[str, RecordedResource]) -> dict[str, str]:
-    """What to record under ``observed["resolved"]`` for a resource just made or changed."""
-    pairs = ((r.text, current(r, resources)) for r in relied_on(address, declared))
+def resolved(
+    address: str, declared: Mapping[str, Json], resources: Mapping[str, RecordedResource], causes: Iterable[str] = ()
+) -> dict[str, str]:
+    """What to record under ``observed["resolved"]`` for a resource just made or changed. ``causes``: see ``cause``."""
+    pairs = [(r.text, current(r, resources)) for r in relied_on(address, declared)]
+    pairs += [(text, cause(text, resources)) for text in causes]
     return {text: value for text, value in pairs if value is not None}
+
+
+def cause_of(text: str) -> tuple[str, str]:
+    """(address, key) of ``address#key``, or of an address alone."""
+    address, _, key = text.partition("#")
+    return address, key
+
+
+def cause(text: str, resources: Mapping[str, RecordedResource]) -> str | None:
+    """The digest of what replaces others when it changes: a declared key or an output, or all that was declared and which
+    resource it is; ``None`` when there is no record."""
+    address, key = cause_of(text)
+    record = resources.get(address)
+    if record is None:
+        return None
+    if not key:
+        return digest(RESOLVED, {"declared": record.declared, "extension": record.extension, "id": record.observed.get("id")})
+    value = at(record.declared, key)
+    return digest(RESOLVED, record.observed.get(key) if value is None else value)
+
+
+def at(value: Mapping[str, Json], path: str) -> Json:
+    """What a dotted path leads to, ``None`` where there is nothing."""
+    found: Json = value
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def remembered(recorded: RecordedResource) -> Mapping[str, Json]:

@@ -143,7 +143,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to plan. ``targets``: only these addresses and what they need. ``destroy``: as if nothing were declared."""
+    """How to plan. ``targets``: only these addresses and what they need. ``destroy``: as if nothing were declared. ``replace``:
+    the targets are made anew, whether or not anything about them changed."""
 
     targets: tuple[str, ...] = ()
     destroy: bool = False
+    replace: bool = False

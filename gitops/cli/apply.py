@@ -47,6 +47,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("planfile", required=False)
 @click.option("--ref", default="", metavar="REV", help="Apply this commit instead of HEAD.")
 @click.option("--target", "targets", multiple=True, metavar="ADDRESS", help="Only this resource and what it needs (repeatable).")
+@click.option("--replace", is_flag=True, help="Make what --target names anew.")
 @click.option("--refresh", is_flag=True, help="Read what is really there first, and repair drift.")
 @click.option("--destroy", is_flag=True, help="Remove everything.")
 @click.option("--all", "everything", is_flag=True, help="Apply all infras: all locked first, then one after the other.")
@@ -58,6 +59,7 @@ def apply(
     planfile: str | None,
     ref: str,
     targets: tuple[str, ...],
+    replace: bool,
     refresh: bool,
     destroy: bool,
     everything: bool,
@@ -65,13 +67,14 @@ def apply(
 ) -> int:
     """Plan (or read the saved plan), ask, run."""
     if planfile:
-        if ref or targets or refresh or destroy:
-            raise Stop(Exit.USAGE, "a saved plan already says what to do", "leave out --ref, --target, --refresh and --destroy")
+        if ref or targets or replace or refresh or destroy:
+            hint = "leave out --ref, --target, --replace, --refresh and --destroy"
+            raise Stop(Exit.USAGE, "a saved plan already says what to do", hint)
         plans = saved(context, planfile)
     else:
         if not everything:
             context.one_infra(sources.commit_of(context.workspace, ref or "HEAD"), "apply", otherwise="or --all")
-        plans = plan_all(context, ref=ref, targets=targets, refresh=refresh, destroy=destroy)
+        plans = plan_all(context, ref=ref, targets=targets, replace=replace, refresh=refresh, destroy=destroy)
     return carry_out(context, plans, **run)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class PlanGroup(click.Group):
 @click.option("--ref", default="", metavar="REV", help="Plan this commit instead of HEAD.")
 @click.option("--worktree", is_flag=True, help="Preview uncommitted edits; such a plan can never be applied.")
 @click.option("--target", "targets", multiple=True, metavar="ADDRESS", help="Only this resource and what it needs (repeatable).")
+@click.option("--replace", is_flag=True, help="Make what --target names anew.")
 @click.option("--refresh", is_flag=True, help="Read what is really there first, and repair drift.")
 @click.option("--destroy", is_flag=True, help="Plan the removal of everything.")
 @click.option("--full", is_flag=True, help="Compute everything afresh.")
@@ -58,6 +59,7 @@ def plan_all(
     ref: str = "",
     worktree: bool = False,
     targets: tuple[str, ...] = (),
+    replace: bool = False,
     refresh: bool = False,
     destroy: bool = False,
     full: bool = False,
@@ -68,6 +70,8 @@ def plan_all(
     """Plan what the command line asked for. Raises ``Stop``."""
     if ref and worktree:
         raise Stop(Exit.USAGE, "--ref and --worktree exclude each other", "plan either a commit or the uncommitted edits")
+    if replace and (destroy or not targets):
+        raise Stop(Exit.USAGE, "--replace makes targets anew", "name each with --target ADDRESS, without --destroy")
     space = context.workspace
     edits = None if worktree or ref or space.bare else sources.look_for_edits(space)
     treeish, commit = (sources.worktree(space), "") if worktree else (found := sources.commit_of(space, ref or "HEAD"), found)
@@ -76,7 +80,7 @@ def plan_all(
         raise Stop(Exit.USAGE, f"--save writes one plan and there are {len(names)} infras", "add -i NAME, or --all")
     if not names:
         raise nothing_declared(context, edits.result() if edits else None)
-    options = Options(targets=targets, destroy=destroy)
+    options = Options(targets=targets, destroy=destroy, replace=replace)
     asks = [Ask(name, treeish, commit, options, refresh, full, offline) for name in names]
     plans = tuple(make_plan(space, ask) for ask in asks)
     return tuple(with_edits(p, edits.result()) for p in plans) if edits else plans
@@ -102,7 +106,8 @@ def with_edits(planned: Planned, paths: Sequence[str] | None) -> Planned:
         notice = Notice("uncommitted", f"uncommitted edits are not in this plan: {named}; preview them with 'plan --worktree'")
     else:
         return planned
-    return replace(planned, plan=replace(planned.plan, notices=(*planned.plan.notices, notice)))
+    plan = dataclasses.replace(planned.plan, notices=(*planned.plan.notices, notice))
+    return dataclasses.replace(planned, plan=plan)
 
 
 def show(context: Context, plans: tuple[Planned, ...]) -> None:

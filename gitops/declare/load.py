@@ -173,7 +173,7 @@ def _desired(
     values: dict[str, Json] = {**settings.given(), "environment": settings.environment}
     if infra.extra or settings.extra:
         values["extra"] = {**settings.extra, **infra.extra}
-    desired = Desired(source.infra, environment, made.resources, values, rest or NOTHING_ELSE)
+    desired = Desired(source.infra, environment, made.resources, values, rest or NOTHING_ELSE, frozenset(infra.forget))
     catalog = Catalog(providers, made.specs, {"declarations": EVALUATOR})
     return _Desired(desired, catalog, document, made, _secrets(source, made.uses, findings))
 

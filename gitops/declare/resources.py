@@ -17,6 +17,7 @@ from planners.canonical import Json, encode
 from planners.catalog import ProviderSpec, TaskservSpec
 from planners.model import Dependency, Environment, Lifecycle, Resource, Rest
 from planners.problems import Problem
+from planners.references import cause_of
 from planners.suggest import hint
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def make(making: Making) -> Made:
     hidden = {_address(kind, name) for kind, name in making.hidden}
     known = Known(resources, hidden, needed({b.use.name for b in bound.by_address.values()}, specs), elsewhere)
     _check_edges(making, used, known)
+    _check_taken_and_let_go(making, known.addresses)
     resources = {a: _with_references(r, used[a]) for a, r in sorted(resources.items())}
     used["settings"] = _settings_uses(making)
     return Made(resources, specs, used, configs)
@@ -156,6 +158,7 @@ def _provided_one(making: Making, path: Path, kind: str, entry: Common) -> Resou
     where = making.document.at(path, key=True)
     address = f"{kind}/{path[1]}"
     lifecycle = _lifecycle(entry.lifecycle, kind)
+    edges |= _causes(lifecycle)
     if ignored := [p for pattern, paths in settings.ignore_drift.items() if fnmatchcase(address, pattern) for p in paths]:
         lifecycle = replace(lifecycle, ignore_drift=tuple(dict.fromkeys((*lifecycle.ignore_drift, *ignored))))
     return Resource(address, provider, declared, tuple(sorted(edges)), lifecycle, where=where)
@@ -194,8 +197,20 @@ def _lifecycle(model: LifecycleModel, kind: str, host: str = "") -> Lifecycle:
     moved = model.moved_from
     if moved and "/" not in moved:
         moved = f"{kind}/{host}/{moved}" if host else f"{kind}/{moved}"
-    drifting = tuple(model.ignore_drift)
-    return Lifecycle(model.prevent_destroy, model.create_before_destroy, tuple(model.ignore_changes), moved, drifting)
+    return Lifecycle(
+        model.prevent_destroy,
+        model.create_before_destroy,
+        tuple(model.ignore_changes),
+        moved,
+        tuple(model.ignore_drift),
+        tuple(model.replace_triggered_by),
+        model.import_id,
+    )
+
+
+def _causes(lifecycle: Lifecycle) -> set[Dependency]:
+    """What replaces a resource comes before it."""
+    return {Dependency(cause_of(text)[0]) for text in lifecycle.replace_triggered_by}
 
 
 # --- taskservs and clusters ------------------------------------------------------------------------------
@@ -242,7 +257,7 @@ def _taskserv(making: Making, binding: Binding, config: Document) -> Resource:
     lifecycle = _lifecycle(declared.lifecycle, "taskserv", binding.server) if declared else Lifecycle()
     provider = infra.servers[binding.server].provider or infra.settings.provider
     where = making.document.at(binding.path, key=isinstance(binding.path[-1], str))
-    return Resource(binding.address, provider, value, (), lifecycle, extension.digest, where)
+    return Resource(binding.address, provider, value, tuple(sorted(_causes(lifecycle))), lifecycle, extension.digest, where)
 
 
 def _clusters(making: Making, bound: Bindings) -> Iterator[Resource]:
@@ -258,6 +273,7 @@ def _cluster(making: Making, name: str, cluster: Cluster, bound: Bindings) -> Re
     edges = {Dependency(a) for a in (*members, *cluster.depends_on)}
     where = making.document.at(("clusters", name), key=True)
     lifecycle = _lifecycle(cluster.lifecycle, "cluster")
+    edges |= _causes(lifecycle)
     return Resource(f"cluster/{name}", making.infra.settings.provider, declared, tuple(sorted(edges)), lifecycle, where=where)
 
 
@@ -323,7 +339,7 @@ def _check_edges(making: Making, used: Mapping[str, Uses], known: Known) -> None
     for address in sorted(used):
         findings.extend(used[address].problems)
         findings.extend(tuple(dangling(used[address], address, known)))
-    for path, address, needs in _written_edges(making.infra):
+    for path, address, needs in (*_written_edges(making.infra), *_written_causes(making.infra, known.addresses)):
         if address in known.addresses and not known.may_hold(needs):
             message = f"{address} needs {needs}, which is not declared"
             advice = hint(needs, known.near(needs), "declare it, or remove what needs it")
@@ -344,3 +360,35 @@ def _written_edges(infra: Infra) -> Iterator[tuple[Path, str, str]]:
             if kind == "load_balancer":
                 for index, server in enumerate(entry.servers):
                     yield (plural, name, "servers", index), address, f"server/{server}"
+
+
+def _written_causes(infra: Infra, addresses: Collection[str]) -> Iterator[tuple[Path, str, str]]:
+    """The same of what is to replace something; of a taskserv wherever it is."""
+    for plural, kind in (*PROVIDED.items(), ("clusters", "cluster"), ("taskservs", "taskserv")):
+        for name, entry in getattr(infra, plural).items():
+            for index, text in enumerate(entry.lifecycle.replace_triggered_by):
+                path = (plural, name, "lifecycle", "replace_triggered_by", index)
+                for address in _addresses_of(kind, name, addresses):
+                    yield path, address, cause_of(text)[0]
+
+
+def _addresses_of(kind: str, name: str, addresses: Collection[str]) -> Iterator[str]:
+    if kind != "taskserv":
+        yield f"{kind}/{name}"
+    else:
+        yield from sorted(a for a in addresses if a.startswith("taskserv/") and a.endswith(f"/{name}"))
+
+
+def _check_taken_and_let_go(making: Making, addresses: Collection[str]) -> None:
+    """Only what a provider makes has an id to be taken in by; only what is not declared is let go."""
+    findings, at = making.findings, making.document.at
+    for plural in ("taskservs", "clusters"):
+        for name, entry in getattr(making.infra, plural).items():
+            if entry.lifecycle.import_id is not None:
+                message = f"{plural.removesuffix('s')} '{name}' has no id of its own to be imported by"
+                advice = "take import_id away: installing what is there already changes nothing"
+                findings.add(at((plural, name, "lifecycle", "import_id")), "value", message, advice)
+    for index, address in enumerate(making.infra.forget):
+        if address in addresses:
+            message, advice = f"{address} is to be forgotten and is declared", "take it out of the declaration, or out of forget"
+            findings.add(at(("forget", index)), "value", message, advice)

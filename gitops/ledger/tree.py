@@ -253,7 +253,10 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _lifecycle(value: Any) -> Lifecycle:
-    return of_document(Lifecycle, value, ignore_changes=_strings, ignore_drift=_strings, moved_from=_text_or_none)
+    return of_document(
+        Lifecycle, value, ignore_changes=_strings, ignore_drift=_strings, replace_triggered_by=_strings,
+        moved_from=_text_or_none, import_id=_text_or_none,
+    )  # fmt: skip
 
 
 def _pin_or_flag(value: Any) -> Pin | bool | None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from planners.canonical import encode
 from planners.model import RecordedResource, kind_of
+from planners.references import cause_of
 from planners.requirements import taskserv_of
 
 if TYPE_CHECKING:
     from gitops.cache import Cache
     from gitops.ledger.view import View
 
-VERSION = "1"
+VERSION = "2"
 """Of what is kept for a folder."""
 
 
@@ -42,6 +43,10 @@ class Users:
     def bearing(self, taskserv: str) -> frozenset[str]:
         """The addresses of the taskservs of that name, on whatever server. Raises ``Stop``."""
         return self.of([of_name(taskserv)])
+
+    def replaced_with(self, addresses: Iterable[str]) -> frozenset[str]:
+        """The addresses whose record says that a change of one of ``addresses`` replaces them. Raises ``Stop``."""
+        return self.of(of_cause(address) for address in addresses)
 
     def _all(self) -> tuple[bytes, ...]:
         if self._folders is None:
@@ -69,6 +74,11 @@ def of_name(taskserv: str) -> str:
     return f"taskserv/*/{taskserv}"
 
 
+def of_cause(address: str) -> str:
+    """What stands for a resource whose change replaces others."""
+    return f"{address}#"
+
+
 def turned_round(records: Iterable[RecordedResource]) -> Mapping[str, list[str]]:
     """Used address -> users, sorted."""
     found: dict[str, set[str]] = {}
@@ -76,6 +86,7 @@ def turned_round(records: Iterable[RecordedResource]) -> Mapping[str, list[str]]
         used = {*record.depends_on}
         if kind_of(record.address) == "taskserv":
             used.add(of_name(taskserv_of(record.address)))
+        used |= {of_cause(cause_of(text)[0]) for text in record.lifecycle.replace_triggered_by}
         for address in used:
             found.setdefault(address, set()).add(record.address)
     return {address: sorted(users) for address, users in found.items()}

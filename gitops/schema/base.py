@@ -18,6 +18,7 @@ _SEMVER = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Z
 _VERSION = r"\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 _ADDRESS = r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*_][a-z0-9._*-]*(/[a-z0-9][a-z0-9._-]*)?"
 
+_CAUSE = rf"{_ADDRESS}(#[A-Za-z0-9_.-]+)?"
 _PROVIDED = ("network", "volume", "server", "load_balancer", "dns")
 _PATTERN = rf"({'|'.join(_PROVIDED)}|\*)/\S+"
 
@@ -108,6 +109,13 @@ def _address(value: str) -> str:
     return value
 
 
+def _cause(value: str) -> str:
+    if not re.fullmatch(_CAUSE, value, re.ASCII):
+        advice = "kind/name, or kind/name#key: server/db-01, server/db-01#image"
+        raise problem("bad-address", f"'{value}' is neither an address nor a key of one", advice)
+    return value
+
+
 def _pattern(value: str) -> str:
     if not re.fullmatch(_PATTERN, value, re.ASCII):
         raise problem(
@@ -142,6 +150,7 @@ DnsName = Annotated[str, AfterValidator(_dns), Field(json_schema_extra={"pattern
 SemVer = Annotated[str, AfterValidator(_semver), Field(json_schema_extra={"pattern": f"^{_SEMVER}$"})]
 Version = Annotated[str, AfterValidator(_version), Field(json_schema_extra={"pattern": f"^{_VERSION}$"})]
 Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"pattern": f"^{_ADDRESS}$"})]
+Cause = Annotated[str, AfterValidator(_cause), Field(json_schema_extra={"pattern": f"^{_CAUSE}$"})]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"pattern": f"^{_PATTERN}$"})]
 Cores = Annotated[int, AfterValidator(_cores), Field(json_schema_extra={"minimum": 1})]
 MemoryGb = Annotated[int, AfterValidator(_memory), Field(json_schema_extra={"minimum": 1})]

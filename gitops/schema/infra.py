@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gitops.schema.base import (
     SHORT,
     Address,
+    Cause,
     Cores,
     DiskGb,
     DnsName,
@@ -37,6 +38,10 @@ class Lifecycle(Strict):
     """Dotted keys whose changes are left alone."""
     ignore_drift: list[str] = []
     """Dotted keys that are set as declared and then belong to somebody else, such as an autoscaler."""
+    replace_triggered_by: list[Cause] = []
+    """Addresses (server/db-01), or keys of them (server/db-01#image), whose change makes this one anew."""
+    import_id: str | None = None
+    """The provider's id of what is there already: taken in instead of making another, once."""
     moved_from: str | None = None
     """Its former address or name: renames the record instead of making it anew."""
 
@@ -347,5 +352,7 @@ class Infra(Strict):
     """Load balancers by name."""
     dns: dict[DnsName, Record] = {}
     """DNS records by name."""
+    forget: list[Address] = []
+    """Addresses that are no longer declared and leave the record without being removed."""
     extra: Free = {}
     """Your own data: kept, never interpreted."""

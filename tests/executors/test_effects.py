@@ -160,6 +160,10 @@ def test_reading_and_adopting_ask_the_provider_and_change_nothing(desk: Desk) ->
     desk.effects.put(Delete("server/a", "fake", ""), None)
     adopted = desk.perform(Adopt("server/a", "fake", "", external_id=str(made.observed["id"]), declared={"cpu_cores": 8}))
     assert adopted and adopted.observed == made.observed
+    assert adopted.status is Status.DEGRADED, "the next plan makes it what it is to be"
+    desk.effects.put(Delete("server/a", "fake", ""), None)
+    as_declared = desk.perform(Adopt("server/a", "fake", "", external_id=str(made.observed["id"]), declared={"cpu_cores": 1}))
+    assert as_declared and as_declared.status is Status.READY
     with pytest.raises(NeedsHuman, match="the provider does not find it: it is gone"):
         desk.perform(Adopt("server/b", "fake", "", external_id="nothing"))
 

@@ -12,10 +12,12 @@ from estates import (
     GONE,
     actions,
     applied,
+    apply,
     catalog,
     infra,
     life,
     planned,
+    refusals,
     resource,
     server,
     service,
@@ -26,8 +28,9 @@ from estates import (
 
 from planners.catalog import KindSpec
 from planners.decide import spec_of
-from planners.model import Observation, Recorded, Resource, Status
-from planners.steps import Change, Plan
+from planners.model import Desired, Observation, Recorded, Resource, Status
+from planners.plan import plan
+from planners.steps import Adopt, Change, Forget, Options, Plan
 
 WEB = server("web", image="debian-12")
 
@@ -334,3 +337,92 @@ def test_what_has_no_extension_any_more_can_still_be_removed() -> None:
     made = planned(infra(server("a")), before)
     assert actions(made) == ["delete taskserv/a/relic"]
     assert made.catalog["extension/relic"] == "absent"
+
+
+# --- replaced with another -------------------------------------------------------------------------------
+
+
+def pair(cause: str, **db: Any) -> Desired:
+    """A server that is replaced when something of another changes."""
+    return infra(server("db", **db), server("web", "server/db", image="debian-12", lifecycle=life(replace_triggered_by=(cause,))))
+
+
+CAUSES = [
+    ("server/db", {"cpu_cores": 4}, True),
+    ("server/db", {"image": "b"}, True),
+    ("server/db", {}, False),
+    ("server/db#cpu_cores", {"cpu_cores": 4}, True),
+    ("server/db#cpu_cores", {"labels": {"a": "b"}}, False),
+    ("server/db#labels.a", {"labels": {"a": "b"}}, True),
+    ("server/db#labels.a", {"labels": {"a": "a", "z": "b"}}, False),
+    ("server/db#labels.a", {"labels": {"z": "b"}}, True),
+    ("server/db#private_ip", {"cpu_cores": 4}, False),
+    ("server/db#private_ip", {"image": "b"}, True),
+    ("server/db#cpu_cores", {"image": "b"}, False),
+    ("server/db#nothing", {"cpu_cores": 4}, False),
+]
+
+
+@pytest.mark.parametrize(("cause", "change", "replaced"), CAUSES)
+def test_a_change_elsewhere_replaces_what_names_it(cause: str, change: dict[str, Any], replaced: bool) -> None:
+    before = {"image": "a", **({"labels": {"a": "a"}} if "labels" in change else {})}
+    made = planned(pair(cause, **{**before, **change}), applied(pair(cause, **before)))
+    found = {s.address: (s.action, s.reason) for s in made.steps}
+    assert found.get("server/web") == (("replace", f"{cause} changed") if replaced else None)
+
+
+@pytest.mark.parametrize(("cause", "change", "replaced"), CAUSES)
+def test_who_was_stopped_before_it_came_to_that_finds_it_all_the_same(cause: str, change: dict[str, Any], replaced: bool) -> None:
+    before = {"image": "a", **({"labels": {"a": "a"}} if "labels" in change else {})}
+    after = pair(cause, **{**before, **change})
+    halfway = apply(planned(after, applied(pair(cause, **before))), applied(pair(cause, **before)), steps=1)
+    made = planned(after, halfway)
+    assert actions(made) == (["replace server/web"] if replaced else [])
+    assert planned(after, apply(made, halfway)).steps == ()
+
+
+def test_a_cause_that_is_new_replaces_nothing_yet() -> None:
+    before = infra(server("db"), server("web", "server/db", image="debian-12"))
+    made = planned(pair("server/db"), applied(before))
+    assert [(s.address, s.action, s.reason) for s in made.steps] == [("server/web", "update", "lifecycle changed")]
+    assert actions(planned(pair("server/db", cpu_cores=4), apply(made, applied(before)))) == [
+        "update server/db",
+        "replace server/web",
+    ]
+
+
+# --- taken in, let go, asked for -------------------------------------------------------------------------
+
+
+def test_what_is_there_already_is_taken_in_once() -> None:
+    web = server("web", lifecycle=life(import_id="i-7"))
+    made = planned(infra(web))
+    (only,) = made.steps
+    assert isinstance(only, Adopt)
+    assert (only.external_id, only.reason, only.declared) == ("i-7", "i-7 is taken in", web.declared)
+    assert planned(infra(web), apply(made)).steps == ()
+
+
+@pytest.mark.parametrize("other", [server("old"), server("other", lifecycle=life(import_id="i-7"))])
+def test_one_thing_has_one_address(other: Resource) -> None:
+    recorded = {"server/old": replace(applied(infra(server("old"))).resources["server/old"], observed={"id": "i-7"})}
+    found = refusals(infra(server("web", lifecycle=life(import_id="i-7")), other), Recorded("shop", recorded))
+    assert {p.code for p in found} == {"import-taken"}
+    assert "server/web imports 'i-7', which is server/o" in found[-1].message
+
+
+def test_what_is_let_go_is_forgotten_with_what_stands_on_it() -> None:
+    recorded = applied(infra(server("old"), service("old", "nginx"), server("web")))
+    made = planned(replace(infra(server("web")), let_go=frozenset({"server/old"})), recorded)
+    assert actions(made) == ["forget taskserv/old/nginx", "forget server/old"]
+    assert all(isinstance(s, Forget) and s.let_go for s in made.steps)
+    assert made.notices == ()
+    destroyed = planned(replace(infra(server("web")), let_go=frozenset({"server/old"})), recorded, destroy=True)
+    assert actions(destroyed) == ["forget taskserv/old/nginx", "forget server/old", "delete server/web"]
+
+
+def test_what_is_asked_for_is_made_anew_and_nothing_else() -> None:
+    estate = infra(server("db"), server("web", "server/db"))
+    made = plan(estate, applied(estate), None, CATALOG, Options(("server/web",), replace=True))
+    assert isinstance(made, Plan)
+    assert [(s.address, s.action, s.reason) for s in made.steps] == [("server/web", "replace", "asked for")]

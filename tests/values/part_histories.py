@@ -108,6 +108,12 @@ class Estate:
         server = self.chance.choice(self.there("servers") or ["s0"])
         return f"${{server/{server}.{self.chance.choice(('private_ip', 'id', 'private_ip', 'nothing'))}}}"
 
+    def cause(self) -> str:
+        """What may replace something."""
+        servers, networks = self.there("servers") or ["s0"], self.there("networks") or ["n0"]
+        server, network = f"server/{self.chance.choice(servers)}", f"network/{self.chance.choice(networks)}"
+        return self.chance.choice((server, f"{server}#image", f"{server}#private_ip", network, f"{network}#cidr"))
+
     def made(self, kind: str) -> dict[str, Any]:
         """A new entry."""
         choose, chance = self.chance.choice, self.chance.random
@@ -135,8 +141,10 @@ class Estate:
             entry["depends_on"] = [f"server/{choose(self.there('servers'))}"]
         if kind == "servers" and chance() < 0.1:
             entry["lifecycle"] = choose(
-                ({"prevent_destroy": True}, {"create_before_destroy": True}, {"ignore_changes": ["labels"]})
+                ({"prevent_destroy": True}, {"create_before_destroy": True}, {"ignore_changes": ["labels"]}, {"import_id": "i-1"})
             )
+        if kind in ("servers", "volumes", "taskservs", "clusters") and chance() < 0.15:
+            entry["lifecycle"] = {"replace_triggered_by": [self.cause()]}
         return entry
 
     def edit(self) -> str:
