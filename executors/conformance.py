@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from executors.ports import Conflict, Found, NeedsHuman, NotFound, Owner, PortError, Provider, Request
 from planners.canonical import Json, digest
 from planners.catalog import KindSpec
+from planners.dataclass import dataclass
 from planners.model import Observation, Presence, RecordedResource
 
 OURS, STRANGER = Owner("conformance", "bench"), Owner("somebody-else", "bench")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 from executors import records
@@ -25,6 +25,7 @@ from executors.ports import (
 from executors.redact import Hidden, Redactor
 from planners.canonical import Json
 from planners.catalog import ProviderSpec
+from planners.dataclass import dataclass
 from planners.drift import read_back
 from planners.model import Observation, Presence, RecordedResource, Status, host_of, kind_of, name_of
 from planners.requirements import taskserv_of

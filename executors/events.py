@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from executors.ports import Outcome, Result
+from planners.dataclass import dataclass
 from planners.model import RecordedResource
 
 # --- events ----------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
+
+from planners.dataclass import dataclass
 
 FIRST_PAUSE = 0.2
 """Seconds after the first failed check. Most services need a moment and not a whole interval; pauses double up to that."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from executors.ports import Broken, Clock
 from executors.threads import Pool
+from planners.dataclass import dataclass
 
 T = TypeVar("T")
 TICK_SECONDS = 0.5

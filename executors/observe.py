@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from executors.ports import Found, PortError, Retry, Tools
 from executors.taskservs import scripted
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.model import Observation, Observed, Presence, RecordedResource, host_of, kind_of
 from planners.problems import NOWHERE, Problem
 from planners.requirements import taskserv_of

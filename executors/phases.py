@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from planners.canonical import digest
+from planners.dataclass import dataclass
 from planners.model import host_of
 from planners.steps import Plan, Replace, Step
 

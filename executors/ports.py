@@ -7,11 +7,12 @@ what the caller must do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from planners.canonical import Json
 from planners.catalog import ProviderSpec
+from planners.dataclass import dataclass
 from planners.model import EMPTY, Observation, RecordedResource
 from planners.steps import Step
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 from executors.phases import Phase
 from executors.ports import NeedsHuman
 from executors.redact import MASK
 from planners.canonical import Json, digest
+from planners.dataclass import dataclass
 from planners.model import EMPTY, RecordedResource, Status
 from planners.references import REPLACES, RESOLVED, found, resolved
 from planners.steps import Adopt, Step

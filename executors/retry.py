@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from planners.dataclass import dataclass
 
 ATTEMPTS = 3
 """Of one effect, the first included."""

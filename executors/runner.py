@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
 from typing import Any
@@ -39,6 +38,7 @@ from executors.retry import ATTEMPTS
 from executors.settling import Settler
 from executors.state import start
 from executors.threads import Pool, Threads
+from planners.dataclass import dataclass
 from planners.steps import Plan
 
 

@@ -15,13 +15,14 @@ answer is at most ``lag`` seconds old, as long as ``fate`` keeps to that: ``spec
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import RLock
 from typing import TypeVar
 
 from executors.ports import Broken, Clock, Completed, Conflict, Found, Machine, NotFound, Owner, PortError, Request, Retry
 from planners.canonical import Json, digest
 from planners.catalog import KindSpec, ProviderSpec
+from planners.dataclass import dataclass
 from planners.model import Observation, Presence, RecordedResource, kind_of
 
 T = TypeVar("T")

@@ -12,13 +12,14 @@ Each phase is in one of these states, one letter each in ``Run.status``:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 
 from executors.events import Applied, Record
 from executors.phases import Identity, Needs, Phase, laid_out
 from executors.ports import Intent, Result, RunOptions
 from executors.undo import undoing, was_taken_back
+from planners.dataclass import dataclass
 from planners.model import RecordedResource
 from planners.steps import STEP_TYPES, Plan
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from executors import records
 from executors.ports import Found, PortError, Tools
 from planners.canonical import Json
 from planners.catalog import ProviderSpec
+from planners.dataclass import dataclass
 from planners.model import RecordedResource
 
 

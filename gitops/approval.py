@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import random
 from typing import Any
 
@@ -23,6 +23,7 @@ from gitops.schema.workspace import Identity, WorkspaceConfig
 from gitops.signers import KEY, LIST_KEY, MAKE_KEY, signer
 from gitops.stops import Exit, Stop
 from planners.canonical import digest, encode
+from planners.dataclass import dataclass
 from planners.steps import Plan
 from rules.approvals import needed
 from rules.model import VALID_SECONDS, Approval, Decision

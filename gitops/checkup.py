@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitops.git.remote import left_locks, normalised
@@ -14,6 +13,7 @@ from gitops.git.worktree import NEGATIVE_REFSPEC
 from gitops.stops import Stop
 from gitops.trust import REMOTE
 from gitops.wiring import Workspace, git_stops, open_workspace
+from planners.dataclass import dataclass
 
 OLDEST_GIT = (2, 39)
 """From here on ``push --atomic --porcelain`` and ``cat-file --batch-command`` are as we need them."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event
 from typing import TYPE_CHECKING
 
+from planners.dataclass import dataclass
 from planners.steps import Options, Plan
 
 if TYPE_CHECKING:

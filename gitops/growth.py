@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from gitops.wiring import Workspace, git_stops
+from planners.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from gitops import sources
 from gitops.stops import Exit, Stop
 from gitops.visible import clean
 from gitops.wiring import Workspace, head
+from planners.dataclass import dataclass
 from planners.model import kind_of
 
 if TYPE_CHECKING:

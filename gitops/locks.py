@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gitops.inspect import explain_lock, moment
 from gitops.ledger.lock import Claim, Lock, State
 from gitops.visible import clean
+from planners.dataclass import dataclass
 
 if TYPE_CHECKING:
     from gitops.ledger.holder import Actor, Holder

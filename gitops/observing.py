@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gitops.stops import Exit, Stop
+from planners.dataclass import dataclass
 from planners.model import Observation
 from planners.problems import Problem
 from planners.steps import Notice

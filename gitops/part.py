@@ -9,12 +9,13 @@ and all else is its ``Rest``. Where something is wrong, or in doubt, there is no
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gitops.declare.layout import APART, DECLARATIONS, stem
 from gitops.limits import TOTAL_BYTES
 from gitops.ports import Entry, GitError
+from planners.dataclass import dataclass
 from planners.model import Recorded, Rest, host_of, kind_of, name_of
 from planners.steps import Adopt, Options, Plan, Step, Update
 

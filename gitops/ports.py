@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
+
+from planners.dataclass import dataclass
 
 ZERO = "0" * 40
 """Expected value of a ref that must not exist yet."""

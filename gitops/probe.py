@@ -7,7 +7,7 @@ at once one does, and what was taken is read back. What should not: that anybody
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from threading import Thread
 from typing import Protocol
@@ -15,6 +15,7 @@ from typing import Protocol
 from executors.ports import Clock
 from gitops.ledger.workspace_moves import ProbeRecord
 from gitops.ports import ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
+from planners.dataclass import dataclass
 
 SCRATCH = "refs/heads/provisioning/probe-"
 

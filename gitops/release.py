@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gitops.declare.layout import SHARED
@@ -24,6 +24,7 @@ from gitops.ports import ZERO, Entry, Person, Pushed, RefUpdate, Remote, Reposit
 from gitops.signers import signer
 from gitops.stops import Exit, Stop
 from planners.canonical import Json, digest, digest_bytes, encode
+from planners.dataclass import dataclass
 from planners.digests import lifecycle_value
 from planners.document import edge
 

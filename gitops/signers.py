@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from gitops.ports import Commit, Repository
 from gitops.schema.workspace import Identity
+from planners.dataclass import dataclass
 
 KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,3})(?: [^\n]*)?\Z")
 MAKE_KEY = (

@@ -6,7 +6,6 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitops.declare.edit import set_value
@@ -17,6 +16,7 @@ from gitops.git.worktree import commit_all, connect, create, current_branch, pus
 from gitops.ports import GitError
 from gitops.stops import Exit, Stop
 from gitops.wiring import git_stops
+from planners.dataclass import dataclass
 
 BUILT_IN = (Path(__file__).with_name("_template"), Path(__file__).parent.parent / "state-repo-template")
 """Where the template is: in the wheel, or beside the packages of a checkout."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from planners.canonical import Json
 from planners.catalog import Catalog, KindSpec
+from planners.dataclass import dataclass
 from planners.diff import below, change, differing, keep_ignored, leaves, same
 from planners.drift import comparable, outputs_off, read_back, visible
 from planners.expand import Expanded

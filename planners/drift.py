@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.diff import Leaves, below, is_secret, leaves, same
 from planners.model import Observation, Observed, Presence, Recorded, RecordedResource, kind_of
 from planners.references import found

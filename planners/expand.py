@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from planners import graph
 from planners.catalog import Catalog
+from planners.dataclass import dataclass
 from planners.model import Dependency, Desired, Resource, host_of, kind_of
 from planners.problems import Problem
 from planners.references import attached, found

@@ -7,11 +7,12 @@ Mappings inside these values are treated as immutable by everyone.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import NOWHERE, Where
 
 EMPTY: Mapping[str, Json] = MappingProxyType({})

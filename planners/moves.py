@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from planners.dataclass import dataclass
 from planners.model import RecordedResource, Resource, host_of, kind_of, name_of
 from planners.problems import Problem
 from planners.requirements import taskserv_of

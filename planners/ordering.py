@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from planners import graph
+from planners.dataclass import dataclass
 from planners.decide import World
 from planners.model import Dependency, host_of, kind_of
 from planners.problems import NOWHERE, Problem

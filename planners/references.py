@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from planners.canonical import Json, digest
+from planners.dataclass import dataclass
 from planners.model import RecordedResource, host_of, kind_of
 
 PATTERN = re.compile(r"\$\{([a-z][a-z_]*/[^{}\s]+)\.([A-Za-z0-9_-]+)\}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heappop, heappush
 from itertools import pairwise
 
 from planners.canonical import Json
 from planners.catalog import Catalog, Requirement, TaskservSpec
+from planners.dataclass import dataclass
 from planners.model import Dependency, Resource, host_of, kind_of, name_of
 from planners.problems import Problem
 from planners.suggest import hint

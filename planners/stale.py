@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from planners.catalog import Catalog
+from planners.dataclass import dataclass
 from planners.expand import expand
 from planners.model import Desired, Recorded
 from planners.plan import digests_of, relied_on

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, TypeAlias
 
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.model import EMPTY, PLAIN, Dependency, Environment, Lifecycle
 
 PLAN_FORMAT = 1

@@ -6,11 +6,11 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from executors.ports import Broken, Machine, Retry
+from planners.dataclass import dataclass
 
 BODY_BYTES = 1 << 16
 SHOWN = 200

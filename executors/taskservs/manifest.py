@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from executors.ports import Broken
+from planners.dataclass import dataclass
 
 PHASES = ("install", "configure", "uninstall")
 

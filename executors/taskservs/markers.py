@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from executors.ports import Broken, Machine, NeedsHuman
 from planners.canonical import Json
+from planners.dataclass import dataclass
 
 FORMAT = 1
 FOLDER = ".provisioning/taskservs"

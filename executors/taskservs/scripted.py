@@ -12,7 +12,7 @@ A ``port`` (or ``…_port``) that is 0 in the config becomes a free port of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from executors.ports import LeaseLost, Machine, Request
 from executors.taskservs import checks, markers
@@ -21,6 +21,7 @@ from executors.taskservs.markers import Marker
 from executors.taskservs.wanted import check_of, content_digest, wanted, with_ports
 from executors.taskservs.work import Work, verdict_of
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.model import Observation, Presence, RecordedResource
 
 

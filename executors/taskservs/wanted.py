@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from executors.ports import Broken, Machine
@@ -11,6 +10,7 @@ from executors.taskservs import checks, manifest
 from executors.taskservs.manifest import Health, Manifest
 from executors.taskservs.rendering import Renderer
 from planners.canonical import Json, digest, digest_bytes
+from planners.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitops.declare.documents import Document, Findings, Path, dotted
 from planners.catalog import TaskservSpec
+from planners.dataclass import dataclass
 from planners.suggest import hint
 
 if TYPE_CHECKING:

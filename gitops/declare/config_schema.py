@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gitops import limits
 from gitops.declare import sandbox
 from gitops.declare.documents import Document, Path, dotted, type_name
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import Problem, Where
 from planners.suggest import hint
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from gitops.declare.documents import Document, Findings, Mark
 from gitops.declare.layout import KIND_FOLDERS, stem
@@ -12,6 +11,7 @@ from gitops.declare.normalise import entry_file, normalised
 from gitops.declare.parsing import parse_all
 from gitops.declare.source import Source
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import Where
 from planners.suggest import hint
 

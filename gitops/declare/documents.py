@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import NOWHERE, Problem, Problems, Where
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitops.declare.documents import Document, empty
@@ -13,6 +12,7 @@ from gitops.declare.source import Source
 from gitops.ports import Entry
 from planners.canonical import Json, digest
 from planners.catalog import Requirement, TaskservSpec
+from planners.dataclass import dataclass
 from planners.problems import Problem, Where
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gitops.declare.declaration import Declaration, declaration
 from gitops.declare.documents import Document, Findings, without
@@ -20,6 +20,7 @@ from gitops.ports import Objects
 from gitops.schema.workspace import WorkspaceConfig
 from planners.canonical import Json
 from planners.catalog import Catalog, ProviderSpec
+from planners.dataclass import dataclass
 from planners.model import NOTHING_ELSE, Desired, Environment, EnvironmentClass, Rest
 from planners.problems import Problem, Problems, Severity, Where
 

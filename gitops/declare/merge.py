@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import reduce
 
 from gitops.declare.documents import Document, Mark, dotted, empty, leaves
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import Where
 
 LAYERS: Mapping[str, int] = {"core": 100, "workspace": 200, "infra": 300}

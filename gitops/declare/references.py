@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Container, Iterator, Mapping
-from dataclasses import dataclass
 
 from gitops.declare.documents import Document, texts
+from planners.dataclass import dataclass
 from planners.model import Dependency
 from planners.problems import Problem, Where
 from planners.references import PATTERN

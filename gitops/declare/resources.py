@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gitops.declare.merge import layered
 from gitops.declare.references import Known, Uses, dangling, uses
 from planners.canonical import Json, encode
 from planners.catalog import ProviderSpec, TaskservSpec
+from planners.dataclass import dataclass
 from planners.model import Dependency, Environment, Lifecycle, Resource, Rest
 from planners.problems import Problem
 from planners.references import cause_of

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from gitops import limits
 from planners.canonical import Json
+from planners.dataclass import dataclass
 
 _CHILD = Path(__file__).with_name("sandbox_child.py")
 

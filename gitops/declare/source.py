@@ -7,7 +7,7 @@ for a plan without changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gitops.declare.layout import (
     APART,
@@ -26,6 +26,7 @@ from gitops.declare.layout import (
 from gitops.limits import FILE_BYTES, TOTAL_BYTES
 from gitops.ports import Entry, Objects
 from planners.canonical import digest
+from planners.dataclass import dataclass
 from planners.model import NOTHING_ELSE, Rest
 from planners.problems import Problem, Where
 from planners.suggest import hint

@@ -8,7 +8,7 @@ infrastructure, and each has been used to make a small file large or to hide wha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
@@ -17,6 +17,7 @@ from gitops.declare.documents import Document, Mark
 from gitops.declare.plain_text import HIDDEN, decoded, named
 from gitops.limits import DEPTH, NODES
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import Problem, Where
 
 _INT = re.compile(r"[-+]?[0-9]+\Z")

@@ -14,12 +14,12 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
 from gitops.ports import GitError
+from planners.dataclass import dataclass
 
 TIMEOUT = 60.0
 """Seconds a git process may take; a ledger lease is as long, so a push that takes longer is lost anyway."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from threading import RLock
 from typing import IO
 
 from gitops.ports import GitError
+from planners.dataclass import dataclass
 
 BATCH = 150
 """Questions sent before their answers are read; ids of this many fit into any pipe's buffer, so neither side waits for ever."""

@@ -7,7 +7,7 @@ a commit id holds everything below it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gitops.ledger import tree
@@ -17,6 +17,7 @@ from gitops.ledger.naming import Kind, finding
 from gitops.ledger.shape import Malformed, of_document, to_document
 from gitops.ports import Repository
 from planners.canonical import Json, digest, encode
+from planners.dataclass import dataclass
 
 FORMAT = 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gitops.ledger import tree
 from gitops.ledger.anchor import Mark, departures, mark_of
@@ -17,6 +17,7 @@ from gitops.ledger.transition import trailers_of
 from gitops.ports import Commit, GitError, Repository
 from gitops.schema.workspace import Identity
 from gitops.signers import Signers, who_signed
+from planners.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitops.ledger import generations
 from gitops.ports import NOTHING, ZERO, GitError, Person, Pushed, RefUpdate, Remote, Repository
 from gitops.stops import Exit, Stop
+from planners.dataclass import dataclass
 
 if TYPE_CHECKING:
     from executors.ports import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from gitops.ledger import tree
@@ -16,6 +16,7 @@ from gitops.ledger.transition import TRAILERS, trailers_of
 from gitops.ports import Commit, Repository
 from gitops.ports import Entry as TreeEntry
 from planners.canonical import encode
+from planners.dataclass import dataclass
 from planners.problems import Problem, Where
 
 FILE = "100644"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from threading import RLock
 
 from executors.ports import Broken, Intent, LeaseLost, Result
@@ -25,6 +25,7 @@ from gitops.ledger.writer import Writer
 from gitops.ports import NOTHING, GitError
 from gitops.stops import Exit, Stop
 from planners.canonical import encode
+from planners.dataclass import dataclass
 from planners.model import Pin, RecordedResource
 
 GUARD = 0.05

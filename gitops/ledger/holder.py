@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from gitops.ports import Person
+from planners.dataclass import dataclass
 
 if TYPE_CHECKING:
     from gitops.ledger.lock import Lock

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 
 from gitops.ledger.holder import Holder
 from gitops.ledger.shape import Malformed, many, of_document, to_document
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.problems import Problem, Where
 
 FORMAT = 3

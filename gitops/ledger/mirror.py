@@ -7,7 +7,7 @@ it is fenced. A remote that is away cannot be told; that nobody goes on there is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gitops.ledger import tree
 from gitops.ledger.chain import Chain
@@ -17,6 +17,7 @@ from gitops.ledger.transition import Draft
 from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
 from gitops.ports import ZERO, GitError, RefUpdate
+from planners.dataclass import dataclass
 
 TRIES = 10
 """Pushes of one tip before a remote that takes none is given up."""

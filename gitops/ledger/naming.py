@@ -7,13 +7,13 @@ late was moved, one that comes twice was put in; where the numbers are right, th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gitops.ledger.line import continued
 from gitops.ledger.lock import Lock
 from gitops.ledger.transition import trailers_of
 from gitops.ports import Commit
+from planners.dataclass import dataclass
 
 
 class Kind(StrEnum):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gitops.ledger.shape import of_document, to_document
 from planners.canonical import Json, digest
+from planners.dataclass import dataclass
 from planners.model import Pin
 
 OUTPUT_BYTES = 64 << 10

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from gitops.ledger.chain import Chain, stop_of
@@ -24,6 +23,7 @@ from gitops.ledger.view import View
 from gitops.ledger.writer import Writer
 from gitops.ports import ZERO, Commit, GitError, RefUpdate, Repository
 from gitops.stops import Exit, Stop
+from planners.dataclass import dataclass
 
 SHOWN = 10
 """Commits named one by one; of the rest the number is told."""

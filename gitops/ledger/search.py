@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from gitops.ledger.records import Entry
+from planners.dataclass import dataclass
 
 COLUMNS = ("infra", *(field.name for field in fields(Entry)))
 """Of every export, in this order; new ones are only ever added at the end."""

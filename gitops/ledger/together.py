@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from executors.ports import LeaseLost
 from gitops.ledger.locking import lost_stop
 from gitops.stops import Stop
+from planners.dataclass import dataclass
 
 if TYPE_CHECKING:
     from executors.ports import Clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from typing import TypeAlias
 from gitops.ledger.lock import FORMAT, MOVES, Lock
 from gitops.ledger.records import Entry
 from gitops.ledger.tree import LOCK, audit_path, value_bytes
+from planners.dataclass import dataclass
 
 TRAILERS = ("Run", "Plan", "Infra", "Source-Commit", "Token", "Actor")
 CONTINUES = "Continues"

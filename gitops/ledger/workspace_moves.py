@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from gitops.ledger import tree
@@ -21,6 +21,7 @@ from gitops.ledger.records import Entry
 from gitops.ledger.shape import Malformed, of_document, to_document
 from gitops.ledger.transition import Stamp, chained, trailers_text
 from planners.canonical import digest, encode
+from planners.dataclass import dataclass
 
 FORMAT = 1
 HEAD = "head.json"

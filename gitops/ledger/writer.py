@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from executors.ports import Clock
 from gitops.ledger import tree
@@ -15,6 +15,7 @@ from gitops.ledger.signing import Signing
 from gitops.ledger.transition import Draft, Stamp, compose
 from gitops.schema.workspace import LedgerConfig
 from gitops.stops import Exit, Stop
+from planners.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from gitops.visible import clean
 from planners.canonical import Json
+from planners.dataclass import dataclass
 from planners.document import HIDDEN, summary
 from planners.model import host_of, kind_of, name_of
 from planners.steps import Change, Delete, Forget, Notice, Plan, Replace, Step, Update

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from planners.canonical import Json
+from planners.dataclass import dataclass
 
 FORMAT = 1
 """The newest format of a state repository that this version reads."""

@@ -64,9 +64,7 @@ def test_mistakes_are_told_in_their_places(shop: Any) -> None:
     shop.write("infra/shop/main.yaml", main)
     told = shop("validate", code=3).err
     assert "infra/shop/main.yaml:2:24: error: forget[1]: 'db-01' is not an address" in told
-    assert (
-        "error: servers.web.lifecycle.replace_triggered_by[1]: 'server/db-01#' is neither an address nor" in told
-    )
+    assert "error: servers.web.lifecycle.replace_triggered_by[1]: 'server/db-01#' is neither an address nor" in told
     shop.write("infra/shop/main.yaml", main.replace(", db-01]", "]").replace(", 'server/db-01#'", ""))
     told = shop("validate", code=3).err
     assert "main.yaml:2:10: error: server/db-01 is to be forgotten and is declared" in told

@@ -13,13 +13,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 
 from executors.ports import Broken, NeedsHuman, Owner, Request
 from executors.providers.local import init
 from executors.providers.local.server import remove_tree
 from planners.canonical import Json, digest
+from planners.dataclass import dataclass
 from planners.model import RecordedResource, kind_of, name_of
 
 FORMAT = 1
