@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import accumulate
 
-from gitops.report.layout import Entry, Group, groups, headline, told
+from gitops.report.layout import Entry, Group, groups, headline, look_first, told
 from gitops.visible import clean
 from planners.drift import Drifted
 from planners.steps import Plan
@@ -37,11 +37,13 @@ def render_markdown(plan: Plan, link: str = "", limit: int = LIMIT) -> str:
     parts += [f"> {span(text)}\n" for text in _notices(plan)]
     if plan.targets:
         parts.append(f"Only {span(_cut(clean(', '.join(plan.targets))))} and what is needed for it.\n")
+    if first := look_first(plan):
+        parts.append("Look at these first:\n\n" + "".join(f"- {span(_cut(text))}\n" for text in first))
     room = limit - TAIL - len(link) - sum(len(p) + 1 for p in parts)
     left = 0
     for group in groups(plan):
         text, shown = _folded(group, room)
-        left += len(group.entries) - shown
+        left += group.count - shown
         if shown:
             parts.append(text)
             room -= len(text) + 1
@@ -57,7 +59,8 @@ def render_drift(found: Sequence[Drifted], plans: Sequence[Plan]) -> str:
     if not found:
         return "### `no drift`\n\nEverything recorded is as it was left.\n"
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(str(d.drift) for d in found).items()))
-    rows = [f"| {span(clean(d.address))} | {d.drift} | {span(_cut(clean(d.detail)))} |" for d in found]
+    cells = ((span(clean(d.address)), str(d.drift), span(_cut(clean(d.detail)))) for d in found)
+    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
     shown = [row for row, size in zip(rows, accumulate(len(row) + 1 for row in rows), strict=True) if size <= LIMIT // 3]
     parts = [
         f"### {span(f'drift: {counts}')}\n",
@@ -90,9 +93,9 @@ def _pointer(plan: Plan, link: str) -> str:
 
 
 def _folded(group: Group, room: int) -> tuple[str, int]:
-    """The group in at most ``room`` characters, and how many of its entries that holds. An entry is shown whole or not."""
+    """The group in at most ``room`` characters, and how many of its steps that holds. An entry is shown whole or not."""
     bodies = [_entry(e) for e in group.entries]
-    head = f"<details><summary>{escape(group.title)} ({len(bodies)})</summary>\n\n{FENCE}diff\n"
+    head = f"<details><summary>{escape(group.title)} ({group.count})</summary>\n\n{FENCE}diff\n"
     foot = f"{FENCE}\n\n</details>\n"
     room -= len(head) + len(foot) + 1
     shown = 0
@@ -101,7 +104,7 @@ def _folded(group: Group, room: int) -> tuple[str, int]:
         if room < 0:
             break
         shown += 1
-    return head + "".join(bodies[:shown]) + foot, shown
+    return head + "".join(bodies[:shown]) + foot, sum(entry.count for entry in group.entries[:shown])
 
 
 def _entry(entry: Entry) -> str:

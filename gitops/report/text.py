@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gitops.report.layout import SIGNS, Entry, groups, headline, told
+from gitops.report.layout import SIGNS, Entry, groups, headline, look_first, told
 from gitops.visible import clean
 from planners.steps import Plan
 
@@ -20,6 +20,7 @@ COLORS: Mapping[str, str] = {
     "x": RED,
     "?": CYAN,
     "!": YELLOW,
+    " ": "",
 }
 
 
@@ -37,6 +38,8 @@ def render_text(plan: Plan, color: bool) -> str:
         lines.append("")
     if plan.drift:
         lines += [paint(BOLD, "Drift"), *(f"  {clean(address)}" for address in plan.drift), ""]
+    if first := look_first(plan):
+        lines += [paint(BOLD, "Look at these first"), *(paint(COLORS.get(text[0], ""), f"  {text}") for text in first), ""]
     lines += [f"{paint(YELLOW, '!')} {told(notice)}" for notice in plan.notices]
     if plan.targets:
         lines.append(clean(f"Only {', '.join(plan.targets)} and what is needed for it."))

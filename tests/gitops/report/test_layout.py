@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from estates import applied, infra, life, planned, resource, server, service
 
-from gitops.report.layout import LONGEST, SIGNS, TITLES, clean, entry, groups, headline, line, shown, told
+from gitops.report.layout import ALIKE, FIRST, HOSTS, RISKY, SIGNS, TITLES, entry, groups, headline, look_first, told
 from planners.ordering import PRIORITY
 from planners.steps import STEP_TYPES, Change, Notice
 
@@ -76,48 +76,6 @@ def test_marks_of_steps_that_do_nothing_outside() -> None:
     assert [entry(s).note for s in kept.steps] == ["lifecycle changed; only the record changes"]
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (Change("size", None, 2), ("+", "size: 2")),
-        (Change("size", 2, None), ("-", "size: 2")),
-        (Change("size", 2, 4), ("~", "size: 2 -> 4")),
-        (Change("image", "a", "b", forces_replace=True), ("~", 'image: "a" -> "b"  # forces replacement')),
-        (Change("ip", None, "${server/a.ip}", unknown=True), ("?", 'ip: "${server/a.ip}" (known after apply)')),
-        (Change("ip", "${server/a.ip}", "${server/a.ip}"), ("~", 'ip: "${server/a.ip}" (what it refers to changed)')),
-        (Change("pw", "old", "new", sensitive=True), ("~", "pw: (sensitive)")),
-        (Change("pw", None, "new", sensitive=True, unknown=True), ("~", "pw: (sensitive)")),
-        (Change("pw", "old", None, sensitive=True, forces_replace=True), ("~", "pw: (sensitive)  # forces replacement")),
-        (Change("tags", ["a"], ["a", {"b": 1}]), ("~", 'tags: ["a"] -> ["a", {"b": 1}]')),
-    ],
-)
-def test_each_kind_of_change_has_its_line(change: Change, expected: tuple[str, str]) -> None:
-    assert line(change) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "safe"),
-    [
-        ("plain ü 日本", "plain ü 日本"),
-        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
-        ("two\nlines\r\t", "two\\nlines\\r\\t"),
-        ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("\x9b31m", "\\x9b31m"),
-        ("zero\u200bwidth", "zero\\u200bwidth"),
-    ],
-)
-def test_nothing_that_does_not_print_gets_through(text: str, safe: str) -> None:
-    assert clean(text) == safe
-    assert clean(text).isprintable()
-
-
-def test_values_are_json_on_one_line_cut_where_long() -> None:
-    assert shown("a\x1b\nb") == '"a\\u001b\\nb"'
-    assert shown({"b": 1, "a": None}) == '{"a": null, "b": 1}'
-    long = shown("x" * 500)
-    assert long == '"' + "x" * (LONGEST - 1) + "… (502 characters)"
-
-
 def test_addresses_reasons_and_notices_are_cleaned_too() -> None:
     odd = replace(MADE.steps[0], address="server/\x1b[2J", reason="because\x07", changes=(Change("a\x1b", 1, 2),))
     shown_entry = entry(odd)
@@ -125,3 +83,36 @@ def test_addresses_reasons_and_notices_are_cleaned_too() -> None:
     assert shown_entry.lines == (("~", "a\\x1b: 1 -> 2"),)
     assert told(Notice("x", "lives on \x1b[8mhost", "--destroy")) == "lives on \\x1b[8mhost; needs --destroy"
     assert told(Notice("x", "plain")) == "plain"
+
+
+def crowd(count: int, **more: Any) -> Any:
+    return infra(*(server(f"s-{i:04}", **more) for i in range(count)))
+
+
+def test_many_that_read_alike_are_counted() -> None:
+    (group,) = groups(planned(crowd(3000)))
+    assert [e.address for e in group.entries] == ["server/s-0000", "server/s-0001", "server/s-0002", "2997 more like the 3 above"]
+    assert (group.entries[3].note, group.entries[3].count, group.count) == ("server/s-0003 … server/s-2999", 2997, 3000)
+    (small,) = groups(planned(crowd(ALIKE)))
+    assert len(small.entries) == ALIKE
+    (other,) = groups(planned(infra(*crowd(ALIKE + 1).resources.values(), server("odd", zone="x"))))
+    assert [e.address for e in other.entries] == [
+        "server/odd",
+        *(f"server/s-000{n}" for n in range(FIRST)),
+        "18 more like the 3 above",
+    ]
+
+
+def test_services_of_very_many_servers_are_grouped_by_what_they_are() -> None:
+    estate = infra(*(server(f"s-{i:02}") for i in range(HOSTS + 1)), *(service(f"s-{i:02}", "redis") for i in range(HOSTS + 1)))
+    assert [(g.title, g.count) for g in groups(planned(estate))] == [("Servers", HOSTS + 1), ("Services redis", HOSTS + 1)]
+
+
+def test_what_may_lose_something_is_named_first_where_there_is_much_else() -> None:
+    assert look_first(MADE) == ()
+    few = planned(
+        infra(*crowd(20).resources.values(), server("db", image="2")), applied(infra(server("db", image="1"), server("old")))
+    )
+    assert look_first(few) == ("± server/db  image cannot change in place", "- server/old  no longer declared")
+    many = planned(crowd(1), applied(crowd(RISKY + 5)))
+    assert look_first(many)[-1] == "and 4 more"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from estates import applied, infra, planned, server, service
+from estates import GONE, applied, infra, planned, server, service
 
-from gitops.report.markdown import LIMIT, render_markdown, span
+from gitops.report.markdown import LIMIT, render_drift, render_markdown, span
+from planners.drift import Drift, Drifted
 from planners.model import Desired
 from planners.steps import Notice
 
@@ -15,7 +16,8 @@ LINK = "https://ci.example.org/runs/7?tab=plan"
 
 
 def crowd(count: int) -> Desired:
-    return infra(*(server(f"s-{i:04}", note="x" * 100) for i in range(count)))
+    """No two are alike, so that each is shown."""
+    return infra(*(server(f"s-{i:04}", **{f"note-{i}": "x" * 100}) for i in range(count)))
 
 
 def test_summary_first_then_notices_then_folded_details() -> None:
@@ -73,7 +75,7 @@ def test_it_is_cut_between_entries_and_says_where_the_rest_is(count: int, link: 
     assert text.count("<details>") == text.count("</details>") == 1
     assert text.count("```") == 2
     shown = text.count("\n+ server/")
-    assert text.count("\n      + note: ") == shown
+    assert text.count("\n      + note-") == shown
     where = f"[The whole plan](<{LINK}>)" if link else "The whole plan: `provisioning plan -i shop`"
     if shown < count:
         assert f"**{count - shown} more steps are not shown here.** {where}" in text
@@ -81,6 +83,34 @@ def test_it_is_cut_between_entries_and_says_where_the_rest_is(count: int, link: 
     else:
         assert "more steps" not in text
         assert (where in text) is bool(link)
+
+
+def test_what_is_alike_and_what_may_lose_something_are_told_in_short() -> None:
+    many = [server(f"s-{i:04}") for i in range(3_000)]
+    text = render_markdown(planned(infra(*many, server("db", image="2")), applied(infra(server("db", image="1")))))
+    assert "Look at these first:\n\n- `± server/db  image cannot change in place`\n" in text
+    assert "<summary>Servers (3001)</summary>" in text
+    assert "+ 2997 more like the 3 above  server/s-0003 … server/s-2999\n" in text
+    assert len(text) < 1_500 and "not shown here" not in text
+
+
+def test_drift_is_counted_and_listed_before_the_plans_that_mend_it() -> None:
+    estate = infra(server("a"), server("b"))
+    plan = planned(estate, applied(estate), {"server/b": GONE})
+    found = (Drifted("server/a", Drift.CHANGED, "x | y"), Drifted("server/b", Drift.MISSING, "it is gone"))
+    text = render_drift(found, [plan])
+    assert text.startswith("### `drift: 1 changed, 1 missing`\n\n| resource | drift | in what |\n")
+    assert "| `server/a` | changed | `x \\| y` |" in text
+    assert text.index("| `server/b` | missing") < text.index("### `Plan shop (dev): 1 to create")
+
+
+@pytest.mark.parametrize("plans", [1, 7])
+def test_no_report_of_drift_is_longer_than_a_forge_takes(plans: int) -> None:
+    found = [Drifted(f"server/s-{i:05}", Drift.CHANGED, "cpu_cores differs") for i in range(5_000)]
+    text = render_drift(found, [planned(crowd(400))] * plans)
+    assert len(text) <= LIMIT
+    assert "more are not shown here.** All of them: `provisioning drift`" in text
+    assert text.count("### `Plan shop") == plans
 
 
 def test_an_entry_that_has_no_room_is_left_out_whole_and_later_ones_are_still_shown() -> None:

@@ -30,7 +30,7 @@ Servers
   ~ server/db  declaration changed; drift: power
       ~ root_password: (sensitive)
       ~ power: "off" -> "on"
-  ± server/web  image cannot change in place
+  ± server/web  image cannot change in place; the old one goes first
       ~ image: "1" -> "2"  # forces replacement
 
 Services on web
@@ -67,7 +67,7 @@ def test_colour_changes_nothing_but_colour() -> None:
     made = changing()
     coloured = render_text(made, color=True)
     assert re.sub(r"\x1b\[\d+m", "", coloured) == render_text(made, color=False)
-    assert "\x1b[35m  ± server/web  image cannot change in place\x1b[0m" in coloured
+    assert "\x1b[35m  ± server/web  image cannot change in place; the old one goes first\x1b[0m" in coloured
     assert "\x1b[31m  - server/old  no longer declared\x1b[0m" in coloured
 
 
