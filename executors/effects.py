@@ -27,8 +27,7 @@ from planners.canonical import Json
 from planners.catalog import ProviderSpec
 from planners.dataclass import dataclass
 from planners.drift import read_back
-from planners.model import Observation, Presence, RecordedResource, Status, host_of, kind_of, name_of
-from planners.requirements import taskserv_of
+from planners.model import Observation, Presence, RecordedResource, Status, host_of, kind_of, name_of, taskserv_of
 from planners.steps import Create, Delete, Forget, Step, Update
 
 SECRET = "secret://"  # noqa: S105  # the scheme, not a secret

@@ -10,9 +10,8 @@ from executors.ports import Found, PortError, Retry, Tools
 from executors.taskservs import scripted
 from planners.canonical import Json
 from planners.dataclass import dataclass
-from planners.model import Observation, Observed, Presence, RecordedResource, host_of, kind_of
+from planners.model import Observation, Observed, Presence, RecordedResource, host_of, kind_of, taskserv_of
 from planners.problems import NOWHERE, Problem
-from planners.requirements import taskserv_of
 
 READERS = 10
 """Reads at once, and the most of one provider that are read one by one: beyond, its list is asked for first."""

@@ -14,8 +14,7 @@ from executors.effects import Effects
 from executors.events import Settled
 from executors.phases import Phase
 from executors.ports import Found, NotFound
-from planners.model import Presence, Status, kind_of
-from planners.requirements import taskserv_of
+from planners.model import Presence, Status, kind_of, taskserv_of
 from planners.steps import Delete, Update
 
 

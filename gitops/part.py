@@ -262,7 +262,8 @@ class _Search:
 
     def _spanning(self, ground: _Ground) -> None:
         """Needs that any server may meet are not met within a part."""
-        from planners.requirements import provided, taskserv_of
+        from planners.model import taskserv_of
+        from planners.requirements import provided
 
         catalog = ground.loaded.catalog
         anywhere = {n: {need.name for need in spec.requires if need.anywhere} for n, spec in catalog.taskservs.items()}
@@ -273,7 +274,7 @@ class _Search:
 
     def _unused(self, ground: _Ground) -> None:
         """What is declared for a taskserv is wrong once no server has that any more."""
-        from planners.requirements import taskserv_of
+        from planners.model import taskserv_of
 
         now = {taskserv_of(a) for a in ground.resources if kind_of(a) == "taskserv"}
         known = (*ground.recorded, *self.moved.records)

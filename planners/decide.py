@@ -12,9 +12,19 @@ from planners.dataclass import dataclass
 from planners.diff import below, change, differing, keep_ignored, leaves, same
 from planners.drift import comparable, outputs_off, read_back, visible
 from planners.expand import Expanded
-from planners.model import Lifecycle, Observation, Observed, Presence, RecordedResource, Resource, Status, host_of, kind_of
+from planners.model import (
+    Lifecycle,
+    Observation,
+    Observed,
+    Presence,
+    RecordedResource,
+    Resource,
+    Status,
+    host_of,
+    kind_of,
+    taskserv_of,
+)
 from planners.references import REPLACES, at, attached, cause, cause_of, current, found, of_id, remembered
-from planners.requirements import taskserv_of
 from planners.steps import Adopt, Change, Create, Delete, Forget, Move, Replace, Step, Update
 
 

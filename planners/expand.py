@@ -8,10 +8,10 @@ from dataclasses import replace
 from planners import graph
 from planners.catalog import Catalog
 from planners.dataclass import dataclass
-from planners.model import Dependency, Desired, Resource, host_of, kind_of
+from planners.model import Dependency, Desired, Resource, host_of, kind_of, taskserv_of
 from planners.problems import Problem
 from planners.references import attached, found
-from planners.requirements import complete, is_need, taskserv_of
+from planners.requirements import complete, is_need
 from planners.suggest import hint
 
 PROVIDER_KINDS = frozenset({"network", "volume", "server", "load_balancer", "dns"})

@@ -34,6 +34,11 @@ def host_of(address: str) -> str | None:
     return f"server/{name.partition('/')[0]}" if kind == "taskserv" else None
 
 
+def taskserv_of(address: str) -> str:
+    """``taskserv/web-01/postgres`` -> ``postgres``."""
+    return name_of(address).partition("/")[2]
+
+
 class EnvironmentClass(StrEnum):
     """Drives protective defaults (DESIGN section 2)."""
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from planners.dataclass import dataclass
-from planners.model import RecordedResource, Resource, host_of, kind_of, name_of
+from planners.model import RecordedResource, Resource, host_of, kind_of, name_of, taskserv_of
 from planners.problems import Problem
-from planners.requirements import taskserv_of
 
 
 def moves(

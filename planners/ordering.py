@@ -9,9 +9,9 @@ from typing import TypeAlias
 from planners import graph
 from planners.dataclass import dataclass
 from planners.decide import World
-from planners.model import Dependency, host_of, kind_of
+from planners.model import Dependency, host_of, kind_of, taskserv_of
 from planners.problems import NOWHERE, Problem
-from planners.requirements import clashes, preferred, taskserv_of
+from planners.requirements import clashes, preferred
 from planners.steps import Delete, Forget, Move, Step
 
 PRIORITY: Mapping[str, int] = {

@@ -15,11 +15,10 @@ from planners.document import plan_id
 from planners.drift import Drift, differences
 from planners.expand import Expanded, expand
 from planners.guards import notices, refused, unknown_targets
-from planners.model import Desired, Observed, Recorded, RecordedResource, Resource, host_of, kind_of
+from planners.model import Desired, Observed, Recorded, RecordedResource, Resource, host_of, kind_of, taskserv_of
 from planners.moves import moves
 from planners.ordering import Arranged, arrange
 from planners.problems import Problem, Problems
-from planners.requirements import taskserv_of
 from planners.steps import PLANNER_VERSION, Digests, Move, Options, Plan, Step
 
 

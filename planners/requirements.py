@@ -10,14 +10,9 @@ from itertools import pairwise
 from planners.canonical import Json
 from planners.catalog import Catalog, Requirement, TaskservSpec
 from planners.dataclass import dataclass
-from planners.model import Dependency, Resource, host_of, kind_of, name_of
+from planners.model import Dependency, Resource, host_of, kind_of, name_of, taskserv_of
 from planners.problems import Problem
 from planners.suggest import hint
-
-
-def taskserv_of(address: str) -> str:
-    """``taskserv/web-01/postgres`` -> ``postgres``."""
-    return name_of(address).partition("/")[2]
 
 
 def provided(name: str, catalog: Catalog) -> tuple[str, ...]:

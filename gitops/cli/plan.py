@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ class PlanGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+GRAPH = click.option(
+    "--graph", type=click.Choice(["svg", "dot", "mermaid"]), help="Draw what waits for what (svg needs graphviz)."
+)
+
+
 @click.group(cls=PlanGroup, invoke_without_command=True, help="Show what apply would do.")
 @click.option("--ref", default="", metavar="REV", help="Plan this commit instead of HEAD.")
 @click.option("--worktree", is_flag=True, help="Preview uncommitted edits; such a plan can never be applied.")
@@ -38,15 +44,18 @@ class PlanGroup(click.Group):
 @click.option("--offline", is_flag=True, help="Use the ledger as last seen.")
 @click.option("--save", default="", metavar="FILE", help="Write the plan for 'apply FILE'.")
 @click.option("--all", "everything", is_flag=True, help="Save one file with the plans of all infras.")
+@GRAPH
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 6 when there is something to do.")
 @click.pass_context
-def plan(ctx: click.Context, /, save: str, everything: bool, detailed_exitcode: bool, **asked: Any) -> int | None:
+def plan(
+    ctx: click.Context, /, save: str, everything: bool, graph: str | None, detailed_exitcode: bool, **asked: Any
+) -> int | None:
     """Plan one infra, or all of them."""
     if ctx.invoked_subcommand:
         return None
     context: Context = ctx.obj
     plans = plan_all(context, save=save, everything=everything, **asked)
-    show(context, plans)
+    show(context, plans, graph)
     if save:
         save_plans(context, plans, save)
     pending = any(p.plan.steps for p in plans)
@@ -110,16 +119,18 @@ def with_edits(planned: Planned, paths: Sequence[str] | None) -> Planned:
     return dataclasses.replace(planned, plan=plan)
 
 
-def show(context: Context, plans: tuple[Planned, ...]) -> None:
+def show(context: Context, plans: tuple[Planned, ...], graph: str | None = None) -> None:
     """Print plans in the asked format; warnings go to stderr."""
     for planned in plans:
         context.warn(planned.warnings)
-    show_plans(context, tuple(p.plan for p in plans))
+    show_plans(context, tuple(p.plan for p in plans), graph)
 
 
-def show_plans(context: Context, plans: tuple[Plan, ...]) -> None:
-    """Print plans in the asked format."""
-    if context.out in ("json", "yaml"):
+def show_plans(context: Context, plans: tuple[Plan, ...], graph: str | None = None) -> None:
+    """Print plans in the asked format. Raises ``Stop`` for a graph that cannot be drawn."""
+    if graph:
+        context.print(drawn(plans, graph))
+    elif context.out in ("json", "yaml"):
         from planners.document import view
 
         documents = [view(p) for p in plans]
@@ -132,6 +143,32 @@ def show_plans(context: Context, plans: tuple[Plan, ...]) -> None:
         from gitops.report.text import render_text
 
         context.print("\n\n".join(render_text(p, context.color()) for p in plans), painted=True)
+
+
+def drawn(plans: tuple[Plan, ...], graph: str) -> str:
+    """One plan as a graph. Raises ``Stop``."""
+    from gitops.report.graph import render_dot, render_mermaid
+
+    if len(plans) != 1:
+        raise Stop(Exit.USAGE, f"a graph shows one plan and there are {len(plans)}", "add -i NAME")
+    if graph == "mermaid":
+        return render_mermaid(plans[0])
+    return render_dot(plans[0]) if graph == "dot" else svg(render_dot(plans[0]))
+
+
+def svg(text: str) -> str:
+    """Drawn by graphviz. Raises ``Stop`` where that is not installed or fails."""
+    hint = "install graphviz; '--graph dot' and '--graph mermaid' need no program"
+    try:
+        done = subprocess.run(["dot", "-Tsvg"], input=text.encode(), capture_output=True, timeout=120, check=False)
+    except FileNotFoundError as error:
+        raise Stop(Exit.FAILURE, "the program 'dot' of graphviz is not installed", hint) from error
+    except subprocess.TimeoutExpired as error:
+        raise Stop(Exit.FAILURE, "graphviz did not draw the plan within two minutes", hint) from error
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise Stop(Exit.FAILURE, f"graphviz cannot draw the plan: {' '.join(last) or 'it does not say why'}", hint)
+    return done.stdout.decode().rstrip("\n")
 
 
 def save_plans(context: Context, plans: tuple[Planned, ...], path: str) -> None:
@@ -176,7 +213,8 @@ def plan_of_run(context: Context, plan_id: str) -> tuple[str, Plan]:
 
 @plan.command("show", help="Show a saved plan, or the plan of a run by its id.")
 @click.argument("plan_name", metavar="FILE|ID")
+@GRAPH
 @click.pass_obj
-def plan_show(context: Context, plan_name: str) -> None:
+def plan_show(context: Context, plan_name: str, graph: str | None) -> None:
     """Print a plan made before."""
-    show_plans(context, tuple(p for _, p in read_plans(context, plan_name)))
+    show_plans(context, tuple(p for _, p in read_plans(context, plan_name)), graph)

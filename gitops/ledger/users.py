@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from planners.canonical import encode
-from planners.model import RecordedResource, kind_of
+from planners.model import RecordedResource, kind_of, taskserv_of
 from planners.references import cause_of
-from planners.requirements import taskserv_of
 
 if TYPE_CHECKING:
     from gitops.cache import Cache

@@ -11,8 +11,7 @@ from gitops.report.values import Line, lines
 from gitops.visible import clean
 from planners.dataclass import dataclass
 from planners.document import summary
-from planners.model import host_of, kind_of, name_of
-from planners.requirements import taskserv_of
+from planners.model import host_of, kind_of, name_of, taskserv_of
 from planners.steps import Delete, Forget, Notice, Plan, Replace, Step, Update
 
 SIGNS: Mapping[str, str] = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 
 from gitops.visible import clean
 from planners.canonical import Json
@@ -117,6 +116,8 @@ def _below(change: Change, parts: Sequence[Line]) -> tuple[Line, ...]:
 
 def _parts(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
     """What differs between two sequences, with ``CONTEXT`` of what is the same around it."""
+    from difflib import SequenceMatcher  # most plans need none
+
     opcodes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     for number, (kind, a, b, c, d) in enumerate(opcodes):
         if kind != "equal":

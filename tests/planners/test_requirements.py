@@ -8,8 +8,8 @@ import pytest
 from estates import CATALOG, catalog, infra, resource, server, service, spec
 
 from planners.catalog import Catalog, Requirement
-from planners.model import Dependency, Resource
-from planners.requirements import Completed, clashes, complete, implied, is_need, needs_of, preferred, provided, taskserv_of
+from planners.model import Dependency, Resource, taskserv_of
+from planners.requirements import Completed, clashes, complete, implied, is_need, needs_of, preferred, provided
 
 
 def completed(*resources: Resource, known: Catalog = CATALOG) -> Completed:

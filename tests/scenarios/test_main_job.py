@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,17 @@ def test_a_snapshot_is_frozen_verified_deployed_and_immutable(office: Any) -> No
 @pytest.mark.parametrize("command", ["validate", "plan", "apply"])
 def test_help_works_on_both_sides(office: Any, command: str) -> None:
     assert office("help", command).out == office(command, "help").out == office(command, "--help").out
+
+
+@pytest.mark.real
+def test_a_plan_can_be_drawn(office: Any, tmp_path: Path) -> None:
+    assert office("plan", "--graph", "mermaid").out.startswith("flowchart LR\n  n0[")
+    assert office("plan", "--graph", "dot").out.startswith('digraph "shop" {')
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").symlink_to(str(shutil.which("git")))
+    missing = office("plan", "--graph", "svg", code=1, PATH=str(tmp_path / "bin"))
+    assert "install graphviz; '--graph dot' and '--graph mermaid' need no program" in missing.last
+    office("plan", "--save", "plan.json")
+    if shutil.which("dot") is None:
+        pytest.skip("graphviz")
+    assert "<svg" in office("plan", "show", "plan.json", "--graph", "svg").out
