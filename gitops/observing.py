@@ -43,7 +43,8 @@ def look(space: Workspace, ask: Ask, view: View, loaded: Loaded) -> Sight:
     """All that is recorded; of a plan with targets only what that plan comes to. Raises ``Stop`` when a list cannot be had."""
     from executors.observe import observe
     from executors.sweep import in_use
-    from planners.plan import concerned
+    from planners.plan import decided
+    from planners.problems import Problems
 
     recorded = view.recorded()
     tools = space.tools(loaded, ask.treeish, recorded, open_intents=view.open_intents)
@@ -55,7 +56,8 @@ def look(space: Workspace, ask: Ask, view: View, loaded: Loaded) -> Sight:
     asked: set[str] = set()
     # what is found may be made anew, and that concerns others
     while True:
-        wanted = concerned(loaded.desired, recorded, observed, loaded.catalog, ask.options) or ()
+        found = decided(loaded.desired, recorded, observed, loaded.catalog, ask.options)
+        wanted = () if isinstance(found, Problems) else found.wanted
         fresh = {a for a in wanted if a in recorded.resources} - asked
         if not fresh:
             return Sight(observed, (), ())

@@ -17,7 +17,7 @@ from gitops.limits import TOTAL_BYTES
 from gitops.ports import Entry, GitError
 from planners.dataclass import dataclass
 from planners.model import Recorded, Rest, host_of, kind_of, name_of
-from planners.steps import Adopt, Options, Plan, Step, Update
+from planners.steps import Adopt, Plan, Step, Update
 
 if TYPE_CHECKING:
     from gitops.declare.load import Loaded
@@ -60,15 +60,16 @@ class Moved:
     size: int
 
 
-def planned_part(space: Workspace, ask: Ask, view: View) -> Part | None:
-    """The plan, if it can be made from a part. Raises ``Stop`` for a ledger that cannot be read."""
+def planned_part(space: Workspace, ask: Ask, view: View, also: Iterable[str] = ()) -> Part | None:
+    """The plan, if it can be made from a part. ``also``: addresses that are in it in any case. Raises ``Stop`` for a ledger that
+    cannot be read."""
     marker = view.converged
-    if marker is None or not marker.own or ask.full or ask.refresh or ask.options != Options() or view.open_intents:
+    if marker is None or not marker.own or ask.full or ask.refresh or ask.options.destroy or view.open_intents:
         return None
     if marker.inputs != space.inputs(ask.infra, ask.treeish, marker.own):
         return None
     try:
-        return _Search(space, ask, view, marker, moved_since(space, ask, view, marker)).found()
+        return _Search(space, ask, view, marker, moved_since(space, ask, view, marker)).found(also)
     except (_InDoubtError, GitError):
         return None  # a GitError: what was there then is not in this clone
 
@@ -162,9 +163,10 @@ class _Search:
     core: set[str] = field(default_factory=set)
     beside: set[str] = field(default_factory=set)
 
-    def found(self) -> Part:
+    def found(self, also: Iterable[str]) -> Part:
         """Raises ``_InDoubtError``."""
-        self._reach((*self.moved.entries, *self.moved.records))
+        self.beside |= {entry_of(address) for address in also}
+        self._reach((*self.moved.entries, *self.moved.records, *self.ask.options.targets))
         self._reach(self._users(self._seen_otherwise()))
         self._reach(self._replaced_with(self.moved.records))
         self._expect()
@@ -305,21 +307,25 @@ class _Search:
     # --- planning ----------------------------------------------------------------------------------------
 
     def _part(self, ground: _Ground) -> Part:
-        from planners.plan import plan
+        from planners.plan import decided, plan_of
         from planners.problems import Problems
 
         rest = self._rest(ground)
         desired = replace(ground.loaded.desired, rest=rest)
         recorded = Recorded(self.ask.infra, ground.recorded, self.view.tip, self.view.pin)
-        made = plan(desired, recorded, None, ground.loaded.catalog, self.ask.options)
-        if isinstance(made, Problems):
+        found = decided(desired, recorded, {}, ground.loaded.catalog, self.ask.options)
+        if isinstance(found, Problems) or isinstance(made := plan_of(found, desired, recorded, self.ask.options), Problems):
             raise _InDoubtError
-        self._reach(step.address for step in made.steps)
-        seen = [s.address for s in made.steps if shows(s, ground.loaded.catalog) and self._was_used(s.address, ground)]
+        steps = found.world.steps.values()
+        self._reach(step.address for step in steps)
+        seen = [s.address for s in steps if shows(s, ground.loaded.catalog) and self._was_used(s.address, ground)]
         self._reach(self._users(seen))
-        self._reach(self._replaced_with(s.address for s in made.steps if self._was_used(s.address, ground)))
+        self._reach(self._replaced_with(s.address for s in steps if self._was_used(s.address, ground)))
+        if self.ask.options.targets:
+            needed = (e.address for a in found.wanted if a in found.declared for e in found.declared[a].depends_on)
+            self.beside |= {entry_of(address) for address in needed} - self.core
         # whether its id is recorded under another address is seen in the whole only
-        doubt_if(any(isinstance(step, Adopt) for step in made.steps))
+        doubt_if(any(isinstance(step, Adopt) for step in steps))
         implied = rest.implied + sum(1 for r in ground.recorded.values() if r.implied_by)
         looked_at = frozenset((*ground.resources, *ground.recorded, *self.moved.records))
         return Part(made, replace(ground.loaded, desired=desired), looked_at, self.moved.size, implied)

@@ -148,10 +148,10 @@ def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Sta
 
 def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
     """What was approved is what runs: everything the plan relied on must still read the same. Raises ``Stop`` (stale)."""
-    from gitops.runs import recorded, who_moved
+    from gitops.runs import recorded, who_moved, with_declared
     from planners.stale import moved
 
-    loaded = planned.loaded or space.load(planned.ask.infra, planned.ask.treeish)
+    planned, loaded = with_declared(space, planned, view)
     changed = moved(planned.plan, loaded.desired, recorded(planned, view), loaded.catalog)
     if changed:
         names = ", ".join(str(item) for item in changed)

@@ -80,6 +80,19 @@ def run_record(space: Workspace, planned: Planned, run_id: str, consent: Consent
     )
 
 
+def with_declared(space: Workspace, planned: Planned, view: View) -> tuple[Planned, Loaded]:
+    """The plan with what is declared for all that it relies on: a part of the infra where that can be had. Raises ``Stop``."""
+    from gitops.part import planned_part
+
+    if (loaded := planned.loaded) is not None:
+        return planned, loaded
+    relied = {address for step in planned.plan.steps for address, _ in (*step.reads, *step.writes)}
+    part = planned_part(space, replace(planned.ask, options=Options()), view, relied)
+    if part is None:
+        return planned, space.load(planned.ask.infra, planned.ask.treeish)
+    return replace(planned, looked_at=part.looked_at), part.loaded
+
+
 def recorded(planned: Planned, view: View) -> Recorded:
     """The records that a plan was made from, as ``view`` has them. Raises ``Stop``."""
     if planned.looked_at is None:
@@ -215,7 +228,7 @@ def convergence(space: Workspace, planned: Planned, view: View, outcome: Outcome
     if outcome.status != "succeeded" or planned.loaded is None or planned.plan.destroy:
         return None
     empty: Plan | Problems
-    if (part := planned_part(space, ask, view)) is not None:
+    if (part := planned_part(space, replace(ask, options=Options()), view)) is not None:
         empty, size, implied = part.plan, part.size, part.implied
     else:
         loaded = planned.loaded if planned.looked_at is None else space.load(ask.infra, ask.treeish)

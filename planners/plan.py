@@ -9,6 +9,7 @@ from functools import cache
 from planners import graph
 from planners.canonical import ABSENT
 from planners.catalog import Catalog
+from planners.dataclass import dataclass
 from planners.decide import World, decide, remove
 from planners.digests import declared_digest, recorded_digest
 from planners.document import plan_id
@@ -22,58 +23,64 @@ from planners.problems import Problem, Problems
 from planners.steps import PLANNER_VERSION, Digests, Move, Options, Plan, Step
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Every step there could be, in order. ``declared``: all resources of the declaration, also where everything is to go;
+    ``wanted``: the addresses that are asked for with all that they need, as only these get a step."""
+
+    declared: Mapping[str, Resource]
+    world: World
+    arranged: Arranged
+    wanted: Collection[str]
+
+
 def plan(desired: Desired, recorded: Recorded, observed: Observed | None, catalog: Catalog, options: Options) -> Plan | Problems:
     """The plan from ``recorded`` to ``desired``, or every mistake that stands in its way.
 
     ``observed`` ``None`` means nothing was read: the record is taken at its word. Equal inputs give equal bytes. Of a part
-    of an infra there are no targets and nothing is observed.
+    of an infra nothing is observed.
     """
+    found = decided(desired, recorded, observed or {}, catalog, options)
+    return found if isinstance(found, Problems) else plan_of(found, desired, recorded, options)
+
+
+def decided(desired: Desired, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options) -> Decided | Problems:
+    """What could be done with all there is, before anything is said of it."""
     declared = expand(desired, catalog)
-    decided = _decided(declared, desired.let_go, recorded, observed or {}, catalog, options)
-    if isinstance(decided, Problems):
-        return decided
-    world, arranged, wanted = decided
-    known, expanded = {**world.expanded.resources, **recorded.resources}, world.expanded
-    steps = tuple(world.steps[a] for a in arranged.order if a in wanted)
-    if problems := (*unknown_targets(options.targets, known), *refused(steps, declared.resources, world)):
-        return Problems(tuple(sorted(problems)))
-    made = Plan(
-        infra=desired.infra,
-        environment=desired.environment,
-        steps=_bound(steps, arranged, declared.resources, world),
-        notices=notices(steps, arranged.early, desired, world, options.destroy),
-        unchanged=sum(1 for a in expanded.resources if a in wanted and a not in world.steps) + desired.rest.count,
-        destroy=options.destroy,
-        targets=tuple(sorted(set(options.targets))),
-        catalog=relied_on(steps, recorded.resources, catalog),
-        drift=tuple(d.address for d in differences(recorded, world.observed) if d.drift is not Drift.ELSEWHERE),
-    )
-    return replace(made, id=plan_id(made))
-
-
-def concerned(
-    desired: Desired, recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
-) -> Collection[str] | None:
-    """The addresses whose observation may matter to this plan, as far as is ``observed`` yet; ``None`` where there is no plan."""
-    decided = _decided(expand(desired, catalog), desired.let_go, recorded, observed, catalog, options)
-    return None if isinstance(decided, Problems) else decided[2]
-
-
-def _decided(
-    declared: Expanded, let_go: Collection[str], recorded: Recorded, observed: Observed, catalog: Catalog, options: Options
-) -> tuple[World, Arranged, Collection[str]] | Problems:
-    """All steps in their order, and the addresses that are asked for."""
     expanded = Expanded({}, (), ()) if options.destroy else declared
     renamed, problems = moves(expanded.resources, recorded.resources)
     if problems := (*expanded.problems, *problems):
         return Problems(tuple(sorted(problems)))
     world = World(expanded, recorded.resources, observed, catalog, renamed, options.targets if options.replace else ())
-    _decide_all(world, options.destroy, let_go)
+    _decide_all(world, options.destroy, desired.let_go)
     arranged = arrange(world)
     if isinstance(arranged, Problem):
         return Problems((arranged,))
     everything = {**expanded.resources, **recorded.resources}
-    return world, arranged, _wanted(options.targets, arranged, world) if options.targets else everything.keys()
+    wanted = _wanted(options.targets, arranged, world) if options.targets else everything.keys()
+    return Decided(declared.resources, world, arranged, wanted)
+
+
+def plan_of(decided: Decided, desired: Desired, recorded: Recorded, options: Options) -> Plan | Problems:
+    """The plan with all that is wanted of what was decided."""
+    world, arranged, wanted = decided.world, decided.arranged, decided.wanted
+    known, expanded = {**world.expanded.resources, **recorded.resources}, world.expanded
+    steps = tuple(world.steps[a] for a in arranged.order if a in wanted)
+    if problems := (*unknown_targets(options.targets, known), *refused(steps, decided.declared, world)):
+        return Problems(tuple(sorted(problems)))
+    elsewhere = 0 if options.targets else desired.rest.count
+    made = Plan(
+        infra=desired.infra,
+        environment=desired.environment,
+        steps=_bound(steps, arranged, decided.declared, world),
+        notices=notices(steps, arranged.early, desired, world, options.destroy),
+        unchanged=sum(1 for a in expanded.resources if a in wanted and a not in world.steps) + elsewhere,
+        destroy=options.destroy,
+        targets=tuple(sorted(set(options.targets))),
+        catalog=relied_on(steps, recorded.resources, world.catalog),
+        drift=tuple(d.address for d in differences(recorded, world.observed) if d.drift is not Drift.ELSEWHERE),
+    )
+    return replace(made, id=plan_id(made))
 
 
 def _decide_all(world: World, destroy: bool, let_go: Collection[str]) -> None:

@@ -15,12 +15,13 @@ from gitops import part as parts
 from gitops.flow import Ask, Planned
 from gitops.ledger.records import Converged
 from gitops.part import Part
-from gitops.runs import recorded
+from gitops.runs import recorded, with_declared
 from planners.canonical import encode
 from planners.document import to_document
 from planners.model import Recorded
 from planners.problems import Problems
 from planners.stale import moved
+from planners.steps import Options
 
 Entries = Mapping[tuple[str, str], dict[str, Any]]
 
@@ -223,3 +224,42 @@ def test_what_somebody_makes_meanwhile_is_seen_though_it_was_not_there(scene: An
     history.records = apply(whole[1], history.records)
     now = recorded(planned, history.record())
     assert [str(m) for m in moved(part.plan, part.loaded.desired, now, part.loaded.catalog)] == ["server/s5 (recorded)"]
+
+
+def test_a_target_is_looked_at_with_all_that_it_needs(scene: Any) -> None:
+    history = scene()
+    part = history.part(history.record(), Options(("server/s2",)))
+    assert looked_at(part) >= {"server/s2", "server/s1", "server/s0", "network/n0"}
+    assert looked_at(part).isdisjoint({"server/s3", "server/s4", "volume/v0"})
+    assert part.plan.unchanged == 4 and not part.plan.steps
+
+
+def test_what_moved_elsewhere_is_not_done_for_a_target(scene: Any) -> None:
+    history = scene()
+    after(history, {("servers", "s1"): {"image": "b"}, ("servers", "s4"): {"image": "b"}})
+    part = history.part(history.record(), Options(("server/s2",)))
+    assert [s.address for s in part.plan.steps] == ["server/s1", "server/s2"]
+
+
+def test_a_target_is_made_anew_with_its_users_told(scene: Any) -> None:
+    history = scene()
+    part = history.part(history.record(), Options(("server/s4",), replace=True))
+    first = part.plan.steps[0]
+    assert (first.action, first.address) == ("replace", "server/s4")
+    assert history.part(history.record(), Options(destroy=True)) is None
+
+
+def test_a_saved_plan_is_checked_against_what_it_relied_on_alone(scene: Any) -> None:
+    history = scene()
+    made = after(history, {("servers", "s1"): {"cpu_cores": 2}})
+    assert made is not None
+    after(history, {("servers", "s4"): {"cpu_cores": 2}})
+    view, ask = history.record(), Ask("shop", history.commit, history.commit)
+    planned, loaded = with_declared(history.space, Planned(ask, made.plan, view, None), view)
+    assert planned.looked_at is not None and "server/s3" not in planned.looked_at
+    assert moved(made.plan, loaded.desired, recorded(planned, view), loaded.catalog) == ()
+    after(history, {("servers", "s1"): {"cpu_cores": 4}})
+    ask = replace(ask, treeish=history.commit, commit=history.commit)
+    planned, loaded = with_declared(history.space, Planned(ask, made.plan, view, None), view)
+    changed = moved(made.plan, loaded.desired, recorded(planned, view), loaded.catalog)
+    assert [str(m) for m in changed] == ["server/s1 (declared)"]

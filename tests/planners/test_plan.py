@@ -27,9 +27,9 @@ from estates import (
 
 from planners.catalog import Requirement
 from planners.digests import declared_digest, recorded_digest
-from planners.model import Environment, EnvironmentClass
-from planners.plan import concerned
-from planners.problems import Where
+from planners.model import Desired, Environment, EnvironmentClass, Observed, Recorded
+from planners.plan import decided
+from planners.problems import Problems, Where
 from planners.steps import Options
 
 SHOP = infra(
@@ -129,20 +129,29 @@ def test_drift_is_listed_also_where_nothing_is_done_about_it() -> None:
     assert planned(quiet, applied(SHOP), {"server/web": there(cpu_cores=9)}).drift == ("server/web",)
 
 
+def concerned(desired: Desired, recorded: Recorded, observed: Observed, options: Options) -> set[str]:
+    found = decided(desired, recorded, observed, CATALOG, options)
+    assert not isinstance(found, Problems)
+    return set(found.wanted)
+
+
 def test_what_is_observed_for_targets_grows_with_what_was_found() -> None:
     """A service that is gone is made again, and needs the room of one that leaves."""
     after = infra(server("a"), service("a", "containerd"))
     recorded = applied(infra(server("a"), service("a", "docker")))
     recorded = replace(recorded, resources={**recorded.resources, **applied(after).resources})
     wanted = Options(("taskserv/a/containerd",))
-    assert set(concerned(after, recorded, {}, CATALOG, wanted) or ()) == {"taskserv/a/containerd", "server/a"}
-    found = concerned(after, recorded, {"taskserv/a/containerd": GONE}, CATALOG, wanted)
-    assert set(found or ()) == {"taskserv/a/containerd", "server/a", "taskserv/a/docker"}
+    assert concerned(after, recorded, {}, wanted) == {"taskserv/a/containerd", "server/a"}
+    assert concerned(after, recorded, {"taskserv/a/containerd": GONE}, wanted) == {
+        "taskserv/a/containerd",
+        "server/a",
+        "taskserv/a/docker",
+    }
 
 
 def test_without_targets_everything_is_observed_and_without_a_plan_nothing() -> None:
-    assert set(concerned(SHOP, applied(SHOP), {}, CATALOG, Options()) or ()) == {*SHOP.resources}
-    assert concerned(infra(server("web", "server/nowhere")), NOTHING, {}, CATALOG, Options()) is None
+    assert concerned(SHOP, applied(SHOP), {}, Options()) == {*SHOP.resources}
+    assert isinstance(decided(infra(server("web", "server/nowhere")), NOTHING, {}, CATALOG, Options()), Problems)
 
 
 # --- what a plan is bound to -----------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from gitops.cache import Cache
 from gitops.declare import yaml_text
 from gitops.declare.load import Loaded, load
 from gitops.declare.source import inputs_digest, own_tree
-from gitops.flow import Ask
+from gitops.flow import Ask, Planned
 from gitops.git.memory import MemoryRepository
 from gitops.ledger import tree
 from gitops.ledger.records import Converged
@@ -36,11 +36,13 @@ from gitops.ledger.users import Users
 from gitops.ledger.view import View
 from gitops.part import Part, planned_part
 from gitops.ports import Person
+from gitops.runs import recorded, with_declared
 from planners.canonical import encode
 from planners.document import to_document
 from planners.model import Recorded
 from planners.plan import plan
 from planners.problems import Problems
+from planners.stale import moved
 from planners.steps import Options, Plan
 
 WHO = Person("Ann", "ann@example.org")
@@ -185,7 +187,7 @@ class History:
     """One infra from its first commit on. ``space`` is what planning a part needs of a workspace, over memory."""
 
     def __init__(self, seed: int, folder: Path) -> None:
-        self.chance = random.Random(seed)  # noqa: S311  # histories, not secrets
+        self.chance, self.aim = random.Random(seed), random.Random(~seed)  # noqa: S311  # histories, not secrets
         self.estate = Estate(self.chance)
         self.repository = MemoryRepository()
         self.records = Recorded("shop", {})
@@ -201,8 +203,14 @@ class History:
         self.kept: list[Recorded] = []
         self.files: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
+        self.saved: Plan | None = None
+        """A plan that somebody keeps in a file."""
         self.space: Any = SimpleNamespace(
-            repository=self.repository, inputs=self.inputs, declared=self.declared, users=lambda view: Users(view, self.cache())
+            repository=self.repository,
+            inputs=self.inputs,
+            declared=self.declared,
+            load=lambda infra, treeish: self.declared(infra, treeish),
+            users=lambda view: Users(view, self.cache()),
         )
 
     # --- what a workspace does ---------------------------------------------------------------------------
@@ -297,8 +305,8 @@ class History:
 
     # --- the comparison ----------------------------------------------------------------------------------
 
-    def part(self, view: View) -> Part | None:
-        return planned_part(self.space, Ask("shop", self.commit, self.commit), view)
+    def part(self, view: View, options: Options | None = None) -> Part | None:
+        return planned_part(self.space, Ask("shop", self.commit, self.commit, options or Options()), view)
 
     def compared(self) -> Iterator[str]:
         """What is wrong with the plan of the part."""
@@ -315,6 +323,39 @@ class History:
             if encode(to_document(part.plan)) != encode(to_document(whole[1])):
                 some, all_ = ([s.address for s in made.steps] for made in (part.plan, whole[1]))
                 yield f"the part plans {some}, the whole {all_}"
+        yield from self.compared_targets(whole[0])
+        yield from self.compared_saved(whole)
+
+    def compared_targets(self, loaded: Loaded) -> Iterator[str]:
+        """The same of a plan for some of what is there."""
+        known = sorted({*loaded.desired.resources, *self.records.resources})
+        if not known:
+            return
+        targets = tuple(self.aim.sample(known, min(len(known), self.aim.choice((1, 1, 2)))))
+        options = Options(targets, replace=self.aim.random() < 0.3)
+        part, whole = self.part(self.record(), options), plan(loaded.desired, self.records, None, loaded.catalog, options)
+        if part is None:
+            return
+        self.counts["of targets"] += 1
+        if isinstance(whole, Problems):
+            yield f"a part of {options} is planned where the whole is refused: {next(iter(whole))}"
+        elif encode(to_document(part.plan)) != encode(to_document(whole)):
+            some, all_ = ([made.unchanged, *(s.address for s in made.steps)] for made in (part.plan, whole))
+            yield f"the part of {options} plans {some}, the whole {all_}"
+
+    def compared_saved(self, whole: tuple[Loaded, Plan]) -> Iterator[str]:
+        """The same of what moved since a plan was saved."""
+        loaded, made = whole
+        if self.saved is not None:
+            view, planned = self.record(), Ask("shop", self.commit, self.commit)
+            read, some = with_declared(self.space, Planned(planned, self.saved, self.record(), None), view)
+            self.counts["of saved"] += read.looked_at is not None
+            here = moved(self.saved, some.desired, recorded(read, view), some.catalog)
+            there = moved(self.saved, loaded.desired, self.records, loaded.catalog)
+            if here != there:
+                yield f"since the plan was saved {[*map(str, here)]} moved in the part, {[*map(str, there)]} in the whole"
+        if self.saved is None or self.aim.random() < 0.5:
+            self.saved = made
 
     def play(self) -> list[str]:
         """The history; what was wrong in it."""
