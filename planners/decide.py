@@ -9,7 +9,7 @@ from typing import Any
 from planners.canonical import Json
 from planners.catalog import Catalog, KindSpec
 from planners.dataclass import dataclass
-from planners.diff import below, change, differing, keep_ignored, leaves, same
+from planners.diff import alike, below, change, differing, keep_ignored, leaves, same
 from planners.drift import comparable, outputs_off, read_back, visible
 from planners.expand import Expanded
 from planners.model import (
@@ -117,6 +117,9 @@ def _create(resource: Resource, world: World, reason: str) -> Create:
 def _changes(resource: Resource, before: RecordedResource, declared: Mapping[str, Json], world: World) -> tuple[Change, ...]:
     """What the declaration asks for that the record does not say, and values behind references that moved."""
     spec = spec_of(resource.address, resource.provider, world.catalog)
+    moved = [*_moved_values(resource, before, declared, world)]
+    if not moved and same(declared, before.declared):
+        return ()
     now, then = leaves(declared), leaves(before.declared)
     changes = {
         path: change(
@@ -129,7 +132,7 @@ def _changes(resource: Resource, before: RecordedResource, declared: Mapping[str
         )
         for path in differing(then, now)
     }
-    for path, unknown in _moved_values(resource, before, declared, world):
+    for path, unknown in moved:
         if path not in changes and not below(path, resource.lifecycle.ignore_changes):
             value = now.get(path)
             changes[path] = change(path, value, value, spec.sensitive, spec.replace_on, unknown)
@@ -216,7 +219,7 @@ def _caused(text: str, before: RecordedResource, world: World) -> bool:
         return was is not None and (now := cause(text, world.recorded)) is not None and now != was
     if not key:
         anew = isinstance(step, (Create, Replace)) or step.extension != then.extension
-        return anew or bool(differing(leaves(then.declared), leaves(step.declared)))
+        return anew or not alike(then.declared, step.declared)
     values = at(then.declared, key), at(step.declared, key)
     return unsettled(address, key, world) if values == (None, None) else not same(*values)
 
@@ -250,7 +253,7 @@ def _reasons(
 def _outdated_record(resource: Resource, before: RecordedResource, declared: Mapping[str, Json]) -> str:
     """What the record says that no longer is so, though nothing is to be done outside."""
     parts = []
-    if differing(leaves(before.declared), leaves(declared)):
+    if not alike(before.declared, declared):
         parts.append("already as declared")
     if {d.address for d in resource.depends_on} != set(before.depends_on):
         parts.append("dependencies changed")

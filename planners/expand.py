@@ -41,7 +41,7 @@ def expand(desired: Desired, catalog: Catalog) -> Expanded:
         edges = _edges(resource, completed.edges.get(address, ()), declared)
         near = [e for e in edges if e.address in completed.resources or e.address not in desired.rest.addresses]
         problems.extend(_dangling(resource, near, completed.resources, catalog))
-        resources[address] = replace(resource, depends_on=edges)
+        resources[address] = resource if edges == resource.depends_on else replace(resource, depends_on=edges)
     needs = {a: {d.address for d in r.depends_on} for a, r in resources.items()}
     order = graph.order(needs, lambda address: address)
     if len(order) < len(needs):

@@ -115,7 +115,8 @@ def _settings_uses(making: Making) -> Uses:
 
 def _with_references(resource: Resource, used: Uses) -> Resource:
     edges = {*resource.depends_on, *used.dependencies()}
-    return replace(resource, depends_on=tuple(sorted(edges, key=lambda d: (d.address, d.output or "", d.healthy))))
+    depends_on = tuple(sorted(edges, key=lambda d: (d.address, d.output or "", d.healthy)))
+    return resource if depends_on == resource.depends_on else replace(resource, depends_on=depends_on)
 
 
 # --- what providers make ---------------------------------------------------------------------------------

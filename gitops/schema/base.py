@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -27,6 +27,10 @@ class Strict(BaseModel):
     """No coercion, no unknown keys; keys that begin with ``x-`` are the writer's own and are left alone."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Nobody changes one, so that a default may be itself in every model that has it."""
+        return self
 
     @model_validator(mode="before")
     @classmethod
