@@ -14,6 +14,27 @@ ZERO = "0" * 40
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+class Kept(Protocol):
+    """What can be made anew at any time, kept between commands by name; believed only when it is ours, and never a must."""
+
+    def get(self, names: Iterable[str], /) -> dict[str, bytes]:
+        """Those of ``names`` that are kept."""
+
+    def put(self, contents: Mapping[str, bytes], /) -> None:
+        """Keep them, or not, if that cannot be."""
+
+
+class KeepsNothing:
+    """Everything is made anew."""
+
+    def get(self, _: Iterable[str], /) -> dict[str, bytes]:
+        """Nothing is kept."""
+        return {}
+
+    def put(self, _: Mapping[str, bytes], /) -> None:
+        """Let them go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a tree. ``mode`` as Git writes it: 100644 100755 040000 120000 160000."""

@@ -15,6 +15,7 @@ from gitops.trust import REMOTE
 
 if TYPE_CHECKING:
     from executors.ports import Clock, Tools
+    from gitops.cache import Cache
     from gitops.declare.load import Loaded
     from gitops.declare.source import Part
     from gitops.git.local import GitRepository
@@ -313,20 +314,26 @@ class Workspace:
         from gitops.declare.load import load
         from planners.problems import Problems
 
-        loaded = load(self.repository, treeish, infra, self.provider_specs, part)
+        loaded = load(self.repository, treeish, infra, self.provider_specs, part, self.made)
         if not isinstance(loaded, Problems):
             self.classes[loaded.inputs] = str(loaded.desired.environment.class_)
         return loaded
 
     def users(self, view: View) -> Users:
         """Who uses what, at one tip of a ledger."""
-        from gitops.cache import Cache, own_key
         from gitops.ledger.users import Users
 
         if view.tip not in self._users:
-            key = self._folder("XDG_STATE_HOME", ".local/state") / "cache.key"
-            self._users[view.tip] = Users(view, Cache(self.cache("made") / "entries.sqlite", lambda: own_key(key)))
+            self._users[view.tip] = Users(view, self.made)
         return self._users[view.tip]
+
+    @cached_property
+    def made(self) -> Cache:
+        """What is kept between commands."""
+        from gitops.cache import Cache, own_key
+
+        key = self._folder("XDG_STATE_HOME", ".local/state") / "cache.key"
+        return Cache(self.cache("made") / "entries.sqlite", lambda: own_key(key))
 
     def inputs(self, infra: str, treeish: str, own: str = "") -> str:
         """Digest of everything a plan of ``treeish`` is made of beside the record: tree ids and this program's version.

@@ -8,6 +8,8 @@ from typing import Any
 from gitops import limits
 from gitops.declare import sandbox
 from gitops.declare.documents import Document, Path, dotted, type_name
+from gitops.declare.evaluated import name_of
+from gitops.ports import KeepsNothing, Kept
 from planners.canonical import Json
 from planners.dataclass import dataclass
 from planners.problems import Problem, Where
@@ -26,11 +28,17 @@ class Judged:
     sensitive: Collection[str] = ()
 
 
-def check(configs: Sequence[Judged]) -> tuple[Problem, ...]:
-    """Every fault of every config. A reference is judged when its value is known, not here."""
+def check(configs: Sequence[Judged], kept: Kept | None = None) -> tuple[Problem, ...]:
+    """Every fault of every config. A reference is judged when its value is known, not here. ``kept``: earlier verdicts."""
+    kept = kept or KeepsNothing()
+    names = [name_of("schema", {"schema": c.schema, "value": c.config.value}) for c in configs]
+    clean = kept.get(names)
+    left = [(name, c) for name, c in zip(names, configs, strict=True) if name not in clean]
+    configs = [c for _, c in left]
     items: list[Json] = [{"schema": c.schema, "value": c.config.value} for c in configs]
     outcome = sandbox.run("schema", items, most=limits.SCHEMA_FAULTS)
     problems = {p for one, found in zip(configs, outcome.answers, strict=False) for p in _problems(one, found)}
+    kept.put({name: b"" for (name, _), found in zip(left, outcome.answers, strict=False) if found == {"faults": []}})
     if len(outcome.answers) < len(configs):
         name = configs[len(outcome.answers)].name
         code, what, advice = outcome.blame()

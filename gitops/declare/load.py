@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from gitops.declare.declaration import Declaration, declaration
 from gitops.declare.documents import Document, Findings, without
@@ -16,7 +16,7 @@ from gitops.declare.resources import Made, Making, make
 from gitops.declare.secret_names import versions
 from gitops.declare.source import EVALUATOR, Part, Source, inputs_digest, read, read_workspace
 from gitops.declare.workspace import environment_of, workspace_of
-from gitops.ports import Objects
+from gitops.ports import Kept, Objects
 from gitops.schema.workspace import WorkspaceConfig
 from planners.canonical import Json
 from planners.catalog import Catalog, ProviderSpec
@@ -62,14 +62,20 @@ class Loaded:
 
 
 def load(
-    objects: Objects, treeish: str, infra: str, providers: Mapping[str, ProviderSpec], part: Part | None = None
+    objects: Objects,
+    treeish: str,
+    infra: str,
+    providers: Mapping[str, ProviderSpec],
+    part: Part | None = None,
+    kept: Kept | None = None,
 ) -> Loaded | Problems:
-    """What ``treeish`` (a commit, or a tree of the same layout) declares for ``infra``, or for a ``part`` of it.
+    """What ``treeish`` (a commit, or a tree of the same layout) declares for ``infra``, or for a ``part`` of it. ``kept``: where
+    evaluations are looked for and left.
 
     All mistakes of all files come at once, sorted; warnings are among them when there are errors. Raises
     ``GitError(missing)`` when the commit is not in the store.
     """
-    source = read(objects, treeish, infra, part)
+    source = replace(read(objects, treeish, infra, part), kept=kept)
     findings = Findings(list(source.problems))
     workspace = workspace_of(source)
     if isinstance(workspace, tuple):
@@ -170,7 +176,9 @@ def _desired(
         environment = Environment(settings.environment, EnvironmentClass.PROD)
     if problems:
         return None
-    made = make(Making(infra, document, environment, extensions, providers, findings, declared.hidden | faulty, rest))
+    made = make(
+        Making(infra, document, environment, extensions, providers, findings, declared.hidden | faulty, rest, source.kept)
+    )
     values: dict[str, Json] = {**settings.given(), "environment": settings.environment}
     if infra.extra or settings.extra:
         values["extra"] = {**settings.extra, **infra.extra}

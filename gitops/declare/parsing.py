@@ -24,7 +24,7 @@ def parse_all(source: Source, paths: Iterable[str]) -> tuple[Mapping[str, Docume
         entries = {p for p in source.files if p.endswith(".jsonnet") and is_entry(p)}
         texts = {p: source.files[p] for p in source.files if p.endswith(IMPORTABLE) and (p not in entries or p in jsonnet)}
         own = dict.fromkeys(entries, "is the declaration of one entry: shared Jsonnet ends in .libsonnet")
-        answers.update(jsonnet_text.evaluate(jsonnet, texts, {**own, **source.refused}))
+        answers.update(jsonnet_text.evaluate(jsonnet, texts, {**own, **source.refused}, source.kept))
     for path in wanted:
         answer = answers[path] if path in answers else yaml_text.parse(path, source.files[path])
         if isinstance(answer, Document):

@@ -13,6 +13,7 @@ from gitops.declare.documents import Document, Findings, Path, empty
 from gitops.declare.extension import Extension, requirement, spec_of
 from gitops.declare.merge import layered
 from gitops.declare.references import Known, Uses, dangling, uses
+from gitops.ports import Kept
 from planners.canonical import Json, encode
 from planners.catalog import ProviderSpec, TaskservSpec
 from planners.dataclass import dataclass
@@ -61,6 +62,7 @@ class Making:
     """(kind, name) of entries that are declared and not valid: told already, and never called missing."""
     rest: Rest | None = None
     """What is declared beside this part of the infra; ``None``: it is the whole."""
+    kept: Kept | None = None
 
     def hides(self, kind: str, name: str) -> bool:
         """Whether the entry is there and not valid."""
@@ -332,7 +334,7 @@ def _config_faults(making: Making, bound: Bindings, configs: Mapping[str, Docume
         if extension.schema is not None and not making.hides("taskservs", name):
             key = (name, encode(config.value))
             judged.setdefault(key, Judged(name, extension.schema, config, extension.manifest.sensitive))
-    return check(list(judged.values()))
+    return check(list(judged.values()), making.kept)
 
 
 def _check_edges(making: Making, used: Mapping[str, Uses], known: Known) -> None:

@@ -50,7 +50,8 @@ def items(request: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def jsonnet(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The value of each root: ``{value}``, or ``{error, import}`` where ``import`` says what was refused."""
+    """The value of each root with the files it imported: ``{value, imports}``, or ``{error, import}`` where ``import`` says what
+    was refused."""
     evaluator = load_evaluator()
     evaluator.evaluate_snippet("warm-up", "0")
     bound_memory(request["memory"])
@@ -71,6 +72,7 @@ def evaluate(evaluator: Any, root: str, request: Mapping[str, Any]) -> dict[str,
     files: dict[str, str] = request["files"]
     refused: dict[str, str] = request["refused"]
     reasons: list[str] = []
+    read: set[str] = set()
 
     def imported(folder: str, name: str) -> tuple[str, bytes]:
         path = posixpath.normpath(posixpath.join(folder, name))
@@ -78,6 +80,7 @@ def evaluate(evaluator: Any, root: str, request: Mapping[str, Any]) -> dict[str,
         if reason:
             reasons.append(reason)
             raise RuntimeError(reason)
+        read.add(path)
         return path, files[path].encode()
 
     try:
@@ -87,7 +90,7 @@ def evaluate(evaluator: Any, root: str, request: Mapping[str, Any]) -> dict[str,
         return {"error": error.object.decode(errors="replace")[:20_000], "import": reasons[-1] if reasons else ""}
     except RuntimeError as error:
         return {"error": str(error)[:20_000], "import": reasons[-1] if reasons else ""}
-    return {"error": "output-too-large"} if len(text) > request["output"] else {"value": text}
+    return {"error": "output-too-large"} if len(text) > request["output"] else {"value": text, "imports": sorted(read)}
 
 
 def refusal(name: str, path: str, files: Mapping[str, str], refused: Mapping[str, str]) -> str:

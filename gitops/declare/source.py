@@ -24,7 +24,7 @@ from gitops.declare.layout import (
     strangers,
 )
 from gitops.limits import FILE_BYTES, TOTAL_BYTES
-from gitops.ports import Entry, Objects
+from gitops.ports import Entry, Kept, Objects
 from planners.canonical import digest
 from planners.dataclass import dataclass
 from planners.model import NOTHING_ELSE, Rest
@@ -50,6 +50,8 @@ class Source:
     complete: bool = True
     size: int = 0
     """Bytes of all that was read."""
+    kept: Kept | None = field(default=None, repr=False, compare=False)
+    """What was evaluated before."""
 
     def below(self, folder: str, name: str = "") -> list[str]:
         """Paths of the declaration files directly in ``folder``, sorted; of those called ``name`` when it is given."""

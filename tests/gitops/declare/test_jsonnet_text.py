@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gitops import limits
+from gitops.declare import sandbox
 from gitops.declare.documents import Document
-from gitops.declare.jsonnet_text import check_limits, evaluate
+from gitops.declare.jsonnet_text import check_limits, evaluate, plain
 from planners.problems import Problem, Where
 
 ROOT = "infra/shop/main.jsonnet"
@@ -142,3 +147,40 @@ def test_a_file_that_is_no_plain_text_is_not_evaluated(text: bytes) -> None:
 
 def test_nothing_to_evaluate_starts_nothing() -> None:
     assert evaluate((), {}, {}) == {}
+
+
+# --- plain JSON ------------------------------------------------------------------------------------------
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["é", '"', "\\", "\x7f"])
+)
+JSONS = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(JSONS, max_size=3) | st.dictionaries(st.text(max_size=4), JSONS, max_size=3), min_size=1, max_size=20))
+def test_plain_json_is_what_the_evaluator_makes_of_it(items: list[Any]) -> None:
+    texts = {f"{n}.jsonnet": json.dumps(item, ensure_ascii=n % 2 == 0, indent=n % 3 or None) for n, item in enumerate(items)}
+    evaluated, here = values({p: f"local x = 1; {t}" for p, t in texts.items()}, None, *texts), values(texts, None, *texts)
+    for path, text in texts.items():
+        if plain(text) is not None:
+            expected, found = evaluated[path], here[path]
+            assert isinstance(found, tuple) == isinstance(expected, tuple), "what cannot be seen is refused in both"
+            assert isinstance(found, tuple) or repr(found) == repr(expected), "equal, and in the same order"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1", '"a"', "{a: 1}", "[1,]", '{"a": 1, "a": 2}', "[1.0]", "[1e3]", "[9007199254740993]", "[NaN]", "[-Infinity]",
+        '["\\ud800"]', "{} // no", "[1] + [2]", "", "[" * 5000 + "]" * 5000, "[" + "1" * 5000 + "]",
+    ],
+)  # fmt: skip
+def test_what_may_mean_something_else_in_jsonnet_is_left_to_the_evaluator(text: str) -> None:
+    assert plain(text) is None
+
+
+def test_plain_json_starts_no_evaluator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_CHILD", Path("nowhere"))
+    assert values({ROOT: '{"b": [9007199254740992], "a": {"x": null}}'})[ROOT] == {"a": {"x": None}, "b": [9007199254740992]}
+    assert "nested" in str(values({ROOT: "[" * 70 + "]" * 70})[ROOT])

@@ -21,7 +21,7 @@ def jsonnet(*texts: str) -> Outcome:
 
 def test_answers_come_in_the_order_of_the_items() -> None:
     outcome = jsonnet("1 + 1", "error 'no'", "'x'")
-    assert [set(a) for a in outcome.answers] == [{"value"}, {"error", "import"}, {"value"}]
+    assert [set(a) for a in outcome.answers] == [{"value", "imports"}, {"error", "import"}, {"value", "imports"}]
     assert (outcome.ending, outcome.code) == (Ending.DONE, 0)
 
 
