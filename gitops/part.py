@@ -16,6 +16,7 @@ from gitops.declare.layout import APART, DECLARATIONS, stem
 from gitops.limits import TOTAL_BYTES
 from gitops.ports import Entry, GitError
 from planners.dataclass import dataclass
+from planners.document import read_plan
 from planners.model import Recorded, Rest, host_of, kind_of, name_of
 from planners.steps import Adopt, Plan, Step, Update
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gitops.ledger.view import Converged, View
     from gitops.wiring import Workspace
     from planners.catalog import Catalog
-    from planners.model import RecordedResource, Resource
+    from planners.model import RecordedResource, Resource, Totals
 
 FOLDERS: Mapping[str, str] = dict(zip(("network", "volume", "server", "load_balancer", "dns"), APART, strict=True))
 """Kind -> the folder of its entries."""
@@ -332,10 +333,17 @@ class _Search:
 
     def _rest(self, ground: _Ground) -> Rest:
         """All that is not in the part, counted: what there was at the last clean apply, without what then was in it."""
-        then = {**ground.recorded, **self.moved.records}.values()
-        implied = sum(1 for record in then if record and record.implied_by)
-        count = self._count() - sum(1 for record in then if record)
-        return Rest(ground.loaded.desired.rest.addresses, count, self.marker.implied - implied)
+        from planners.cost import minus, recorded_totals
+
+        then = [record for record in {**ground.recorded, **self.moved.records}.values() if record]
+        implied = sum(1 for record in then if record.implied_by)
+        totals = minus(self._totals(), recorded_totals(then, ground.loaded.catalog))
+        return Rest(ground.loaded.desired.rest.addresses, self._count() - len(then), self.marker.implied - implied, totals)
+
+    def _totals(self) -> Totals:
+        """What all came to at the last clean apply; markers of 0.1.0 do not say."""
+        doubt_if("totals" not in self.marker.plan)
+        return read_plan(self.marker.plan).after
 
     def _was_used(self, address: str, ground: _Ground) -> bool:
         """Whether anything could use it: not what is new, as everything was right at the last clean apply."""

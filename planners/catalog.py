@@ -25,6 +25,30 @@ class KindSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class KindPrice:
+    """What one resource of a kind costs: as ``plans`` says of its plan, or ``each``, and for every unit of a size as in ``per``.
+
+    All in billionths of the currency's unit per hour; what none of them says has no known price.
+    """
+
+    plans: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    each: int | None = None
+    per: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """A price list. ``free``: nothing costs anything, such as on this machine."""
+
+    currency: str = ""
+    kinds: Mapping[str, KindPrice] = field(default_factory=lambda: MappingProxyType({}))
+    free: bool = False
+
+
+FREE = Prices(free=True)
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """A provider as a value, importable without its SDK."""
 
@@ -45,6 +69,9 @@ class ProviderSpec:
     key_seconds: float = 0.0
     """How long the provider remembers a key, 0: for ever. After that its kind is ``tag``."""
     plans: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+    """Sizes by the provider's name for them: ``cpu_cores``, ``memory_gb``, ``disk_gb``."""
+    prices: Prices | None = None
+    """``None``: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

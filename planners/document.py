@@ -8,7 +8,7 @@ from typing import Any
 
 from planners.canonical import Json, digest
 from planners.digests import lifecycle_value
-from planners.model import Approvals, Dependency, Environment, EnvironmentClass, Lifecycle
+from planners.model import Approvals, Budget, Dependency, Environment, EnvironmentClass, Lifecycle, Limits, Totals
 from planners.problems import NOWHERE, Problem, Problems
 from planners.steps import PLAN_FORMAT, STEP_TYPES, Change, Digests, Notice, Plan, Step
 
@@ -41,7 +41,16 @@ def own_fields(step: Step) -> dict[str, Json]:
     return {f.name: getattr(step, f.name) for f in fields(step) if f.name not in common}
 
 
-def _plain(value: Change | Notice) -> dict[str, Json]:
+def totals_document(totals: Totals) -> dict[str, Json]:
+    """Totals as they are kept."""
+    return {**_plain(totals), "hourly": dict(totals.hourly)}
+
+
+def _limits(limits: Limits) -> dict[str, Json]:
+    return {**_plain(limits), "labels": list(limits.labels)}
+
+
+def _plain(value: Change | Notice | Limits | Budget | Totals) -> dict[str, Json]:
     """Its fields as they are: ``asdict`` would copy every value, which is slow."""
     return {f.name: getattr(value, f.name) for f in fields(value)}
 
@@ -77,6 +86,8 @@ def to_document(plan: Plan) -> dict[str, Json]:
             "deletion_budget": environment.deletion_budget,
             "approvals": {"count": environment.approvals.count, "teams": list(environment.approvals.teams)},
             "allowed_providers": list(environment.allowed_providers),
+            "limits": _limits(environment.limits),
+            "budget": _plain(environment.budget) if environment.budget else None,
         },
         "destroy": plan.destroy,
         "targets": list(plan.targets),
@@ -84,6 +95,7 @@ def to_document(plan: Plan) -> dict[str, Json]:
         "catalog": dict(plan.catalog),
         "drift": list(plan.drift),
         "notices": [_plain(n) for n in plan.notices],
+        "totals": {"before": totals_document(plan.before), "after": totals_document(plan.after)},
         "steps": [step_document(s) for s in plan.steps],
     }
     return {**document, "digest": digest("plan-document", document)}
@@ -114,10 +126,19 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
     """The plan of a document of a known format; raises on a broken shape."""
     env = document["environment"]
     approvals = Approvals(env["approvals"]["count"], tuple(env["approvals"]["teams"]))
+    # plans of 0.1.0 have no limits, no budget and no totals
+    limits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in env.get("limits", {}).items()}
+    budget, totals = env.get("budget"), document.get("totals", {})
     return Plan(
         infra=document["infra"],
         environment=Environment(
-            env["name"], EnvironmentClass(env["class"]), env["deletion_budget"], approvals, tuple(env["allowed_providers"])
+            env["name"],
+            EnvironmentClass(env["class"]),
+            env["deletion_budget"],
+            approvals,
+            tuple(env["allowed_providers"]),
+            Limits(**limits),
+            Budget(**budget) if budget else None,
         ),
         steps=tuple(read_step(s) for s in document["steps"]),
         notices=tuple(Notice(**n) for n in document["notices"]),
@@ -127,6 +148,7 @@ def read_plan(document: Mapping[str, Any]) -> Plan:
         catalog=dict(document["catalog"]),
         id=document["id"],
         drift=tuple(document["drift"]),
+        **{name: Totals(**value) for name, value in totals.items()},
     )
 
 
@@ -162,7 +184,16 @@ def view(plan: Plan) -> dict[str, Json]:
         "steps": [step_view(s) for s in plan.steps],
         "drift": list(plan.drift),
         "notices": [_plain(n) for n in plan.notices],
+        "totals": {"before": totals_view(plan.before), "after": totals_view(plan.after)},
     }
+
+
+def totals_view(totals: Totals) -> dict[str, Json]:
+    """Totals with what they cost a month."""
+    from planners.cost import monthly
+
+    shown = {name: value for name, value in totals_document(totals).items() if name != "hourly"}
+    return {**shown, "monthly": {currency: monthly(price) for currency, price in totals.hourly.items()}}
 
 
 def summary(plan: Plan) -> dict[str, Json]:

@@ -61,6 +61,29 @@ NO_WORD = Approvals()
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that an infra of the environment may come to; ``None``: no limit. ``labels``: what all that is made must have."""
+
+    servers: int | None = None
+    cpu_cores: int | None = None
+    memory_gb: int | None = None
+    storage_gb: int | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``monthly``: the most an infra may cost, in whole units of ``currency``; people are told at ``warn_at`` per cent of it."""
+
+    monthly: int
+    currency: str
+    warn_at: int = 80
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """What ``environments/<name>.yaml`` says; ``deletion_budget`` ``None`` means the default rule."""
 
@@ -69,6 +92,8 @@ class Environment:
     deletion_budget: int | None = None
     approvals: Approvals = NO_WORD
     allowed_providers: tuple[str, ...] = ()
+    limits: Limits = NO_LIMITS
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +152,39 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What some resources amount to. ``storage_gb``: disks and volumes; ``cores_unknown``, ``memory_unknown``: servers of which
+    nobody says how many, or how much.
+
+    ``hourly``: currency -> price in billionths of its unit per hour; ``unpriced``: how many have no known price.
+    """
+
+    servers: int = 0
+    cpu_cores: int = 0
+    memory_gb: int = 0
+    storage_gb: int = 0
+    cores_unknown: int = 0
+    memory_unknown: int = 0
+    hourly: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    unpriced: int = 0
+
+
+NOTHING_AT_ALL = Totals()
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """What is left out of a part of an infra: each of ``addresses`` is declared and recorded alike, and nothing in the part makes
     a step for it. So the plan of a part and its rest is the plan of the whole.
 
-    ``count``: how many there are; ``implied``: how many of them nobody declared (see ``Resource.implied_by``).
+    ``count``: how many there are; ``implied``: how many of them nobody declared (see ``Resource.implied_by``); ``totals``: what
+    they amount to.
     """
 
     addresses: Container[str] = frozenset()
     count: int = 0
     implied: int = 0
+    totals: Totals = NOTHING_AT_ALL
 
 
 NOTHING_ELSE = Rest()

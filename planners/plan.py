@@ -9,6 +9,7 @@ from functools import cache
 from planners import graph
 from planners.canonical import ABSENT
 from planners.catalog import Catalog
+from planners.cost import after, plus, recorded_totals
 from planners.dataclass import dataclass
 from planners.decide import World, decide, remove
 from planners.digests import declared_digest, recorded_digest
@@ -16,6 +17,7 @@ from planners.document import plan_id
 from planners.drift import Drift, differences
 from planners.expand import Expanded, expand
 from planners.guards import notices, refused, unknown_targets
+from planners.limits import beyond, near
 from planners.model import Desired, Observed, Recorded, RecordedResource, Resource, host_of, kind_of, taskserv_of
 from planners.moves import moves
 from planners.ordering import Arranged, arrange
@@ -69,16 +71,22 @@ def plan_of(decided: Decided, desired: Desired, recorded: Recorded, options: Opt
     if problems := (*unknown_targets(options.targets, known), *refused(steps, decided.declared, world)):
         return Problems(tuple(sorted(problems)))
     elsewhere = 0 if options.targets else desired.rest.count
+    before = plus(desired.rest.totals, recorded_totals(recorded.resources.values(), world.catalog))
+    then = after(before, steps, recorded.resources, world.catalog)
+    if problems := tuple(beyond(steps, before, then, desired.environment, decided.declared)):
+        return Problems(tuple(sorted(problems)))
     made = Plan(
         infra=desired.infra,
         environment=desired.environment,
         steps=_bound(steps, arranged, decided.declared, world),
-        notices=notices(steps, arranged.early, desired, world, options.destroy),
+        notices=(*notices(steps, arranged.early, desired, world, options.destroy), *near(before, then, desired.environment)),
         unchanged=sum(1 for a in expanded.resources if a in wanted and a not in world.steps) + elsewhere,
         destroy=options.destroy,
         targets=tuple(sorted(set(options.targets))),
         catalog=relied_on(steps, recorded.resources, world.catalog),
         drift=tuple(d.address for d in differences(recorded, world.observed) if d.drift is not Drift.ELSEWHERE),
+        before=before,
+        after=then,
     )
     return replace(made, id=plan_id(made))
 

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 
 from planners.canonical import Json
 from planners.dataclass import dataclass
-from planners.model import EMPTY, PLAIN, Dependency, Environment, Lifecycle
+from planners.model import EMPTY, NOTHING_AT_ALL, PLAIN, Dependency, Environment, Lifecycle, Totals
 
 PLAN_FORMAT = 1
 """Version of the plan document; a reader refuses a newer one."""
@@ -140,6 +140,9 @@ class Plan:
     id: str = ""
     drift: tuple[str, ...] = ()
     """Addresses whose observation differs from the record (only when asked to refresh)."""
+    before: Totals = NOTHING_AT_ALL
+    after: Totals = NOTHING_AT_ALL
+    """What the whole infra amounts to now, and when this plan is done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from gitops.declare.workspace import environment_of, workspace_of
 from gitops.ports import Kept, Objects
 from gitops.schema.workspace import WorkspaceConfig
 from planners.canonical import Json
-from planners.catalog import Catalog, ProviderSpec
+from planners.catalog import Catalog, Prices, ProviderSpec
 from planners.dataclass import dataclass
 from planners.model import NOTHING_ELSE, Desired, Environment, EnvironmentClass, Rest
 from planners.problems import Problem, Problems, Severity, Where
+from planners.suggest import hint
 
 _SURE = ("conflict", "dependency-cycle", "ambiguous-requirement", "unsupported-kind")
 """Mistakes of the graph that are none the less true when a part of the declaration is missing from it."""
@@ -82,6 +83,8 @@ def load(
         findings.extend(workspace)
         if any(p.code == "newer-format" for p in workspace):
             return _problems(workspace)  # what a newer format means is not for this version to judge
+    else:
+        providers = _priced(providers, workspace.prices, findings)
     declared = declaration(source, findings) if source.complete else None
     made = _desired(source, declared, providers, findings, part.rest if part else None) if declared else None
     errors = any(p.severity is Severity.ERROR for p in findings.items)
@@ -100,6 +103,16 @@ def load(
         made.secrets,
         source.size,
     )
+
+
+def _priced(
+    providers: Mapping[str, ProviderSpec], prices: Mapping[str, Prices], findings: Findings
+) -> Mapping[str, ProviderSpec]:
+    """The providers with the workspace's own prices."""
+    for name in sorted(prices.keys() - providers.keys()):
+        advice = hint(name, providers, f"known are {', '.join(sorted(providers))}")
+        findings.add(Where("workspace.yaml"), "unknown-provider", f"prices are given for '{name}', which is no provider", advice)
+    return {name: replace(spec, prices=prices.get(name, spec.prices)) for name, spec in providers.items()}
 
 
 def check(objects: Objects, treeish: str, infra: str, providers: Mapping[str, ProviderSpec]) -> Loaded | Problems:

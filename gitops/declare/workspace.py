@@ -11,7 +11,7 @@ from gitops.declare.layout import stem
 from gitops.declare.parsing import parse_all
 from gitops.declare.source import Source
 from gitops.schema.workspace import FORMAT, WorkspaceConfig
-from planners.model import Approvals, Environment, EnvironmentClass
+from planners.model import Approvals, Budget, Environment, EnvironmentClass, Limits
 from planners.problems import Problem, Where
 from planners.suggest import hint
 
@@ -95,5 +95,13 @@ def environment_of(source: Source, name: str, where: Where) -> Environment | tup
     file = validate(EnvironmentFile, documents[paths[name]])
     if isinstance(file, tuple):
         return file
-    approvals = Approvals(file.approvals.count, tuple(file.approvals.teams))
-    return Environment(name, EnvironmentClass(file.class_), file.deletion_budget, approvals, tuple(file.allowed_providers))
+    budget = file.budget
+    return Environment(
+        name,
+        EnvironmentClass(file.class_),
+        file.deletion_budget,
+        Approvals(file.approvals.count, tuple(file.approvals.teams)),
+        tuple(file.allowed_providers),
+        Limits(**file.limits.model_dump(), labels=tuple(file.required_labels)),
+        Budget(budget.monthly, budget.currency, budget.warn_at) if budget else None,
+    )

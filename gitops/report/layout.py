@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gitops.report.values import Line, lines
 from gitops.visible import clean
+from planners.cost import monthly
 from planners.dataclass import dataclass
 from planners.document import summary
 from planners.model import host_of, kind_of, name_of, taskserv_of
@@ -73,6 +74,18 @@ def headline(plan: Plan) -> str:
     todo = ", ".join(f"{n} to {action}" for action, n in counts.items()) if plan.steps else "nothing to do"
     what = "Plan to destroy" if plan.destroy else "Plan"
     return clean(f"{what} {plan.infra} ({plan.environment.name}): {todo}, {unchanged} unchanged")
+
+
+def costs(plan: Plan) -> str:
+    """``18.25 EUR a month, +3.65; 2 without a known price``; "" where nothing costs anything."""
+    told = []
+    for currency in sorted({*plan.before.hourly, *plan.after.hourly}):
+        before, after = plan.before.hourly.get(currency, 0), plan.after.hourly.get(currency, 0)
+        change = f", {'+' if after > before else '-'}{monthly(abs(after - before))}" if after != before else ""
+        told.append(f"{monthly(after)} {currency} a month{change}")
+    if plan.after.unpriced:
+        told.append(f"{plan.after.unpriced} without a known price")
+    return "; ".join(told)
 
 
 def groups(plan: Plan) -> tuple[Group, ...]:

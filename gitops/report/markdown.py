@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import accumulate
 
-from gitops.report.layout import Entry, Group, groups, headline, look_first, told
+from gitops.report.layout import Entry, Group, costs, groups, headline, look_first, told
 from gitops.visible import clean
 from planners.drift import Drifted
 from planners.steps import Plan
@@ -34,6 +34,8 @@ def render_markdown(plan: Plan, link: str = "", limit: int = LIMIT) -> str:
     ``link`` leads to the whole plan; what is no web address is shown as text.
     """
     parts = [f"### {span(headline(plan))}\n\nid {span(plan.id)}\n"]
+    if cost := costs(plan):
+        parts.append(f"Costs {cost}\n")
     parts += [f"> {span(text)}\n" for text in _notices(plan)]
     if plan.targets:
         parts.append(f"Only {span(_cut(clean(', '.join(plan.targets))))} and what is needed for it.\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gitops.report.layout import SIGNS, Entry, groups, headline, look_first, told
+from gitops.report.layout import SIGNS, Entry, costs, groups, headline, look_first, told
 from gitops.visible import clean
 from planners.steps import Plan
 
@@ -45,6 +45,8 @@ def render_text(plan: Plan, color: bool) -> str:
         lines.append(clean(f"Only {', '.join(plan.targets)} and what is needed for it."))
     if plan.steps:
         lines.append(paint(FAINT, _legend(plan)))
+    if cost := costs(plan):
+        lines.append(f"Costs {cost}")
     lines += [paint(BOLD, headline(plan)), paint(FAINT, f"id {plan.id}")]
     return "\n".join(lines)
 

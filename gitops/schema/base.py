@@ -18,6 +18,7 @@ _SEMVER = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Z
 _VERSION = r"\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 _ADDRESS = r"(network|volume|server|taskserv|cluster|load_balancer|dns)/[a-z0-9*_][a-z0-9._*-]*(/[a-z0-9][a-z0-9._-]*)?"
 
+_CURRENCY = r"[A-Z]{3}"
 _CAUSE = rf"{_ADDRESS}(#[A-Za-z0-9_.-]+)?"
 _PROVIDED = ("network", "volume", "server", "load_balancer", "dns")
 _PATTERN = rf"({'|'.join(_PROVIDED)}|\*)/\S+"
@@ -130,6 +131,12 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _currency(value: str) -> str:
+    if not re.fullmatch(_CURRENCY, value, re.ASCII):
+        raise problem("value", f"'{value}' is no currency", "three capital letters (ISO 4217), such as EUR or USD")
+    return value
+
+
 def _cores(value: int) -> int:
     if value <= 0:
         raise problem("value", f"CPU cores must be positive, got {value}", "a whole number from 1")
@@ -159,6 +166,7 @@ Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"pat
 Cores = Annotated[int, AfterValidator(_cores), Field(json_schema_extra={"minimum": 1})]
 MemoryGb = Annotated[int, AfterValidator(_memory), Field(json_schema_extra={"minimum": 1})]
 DiskGb = Annotated[int, AfterValidator(_disk), Field(json_schema_extra={"minimum": 1})]
+Currency = Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"pattern": f"^{_CURRENCY}$"})]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=0)]
 Free = dict[str, Any]

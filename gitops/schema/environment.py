@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gitops.schema.base import Free, Name, Strict
+from gitops.schema.base import Currency, Free, Name, Strict
 
 
 class ApprovalsFile(Strict):
@@ -16,6 +16,30 @@ class ApprovalsFile(Strict):
     """How many approvals a plan needs; unset leaves the default of the class."""
     teams: list[str] = []
     """Only members of these teams count."""
+
+
+class LimitsFile(Strict):
+    """The most that one infra may come to. Unset is no limit."""
+
+    servers: Annotated[int, Field(ge=0)] | None = None
+    """Servers."""
+    cpu_cores: Annotated[int, Field(ge=0)] | None = None
+    """CPU cores of all servers."""
+    memory_gb: Annotated[int, Field(ge=0)] | None = None
+    """Memory of all servers, in GB."""
+    storage_gb: Annotated[int, Field(ge=0)] | None = None
+    """Disks of servers and volumes, in GB."""
+
+
+class BudgetFile(Strict):
+    """What one infra may cost, by the prices of its providers (a month has 730 hours)."""
+
+    monthly: Annotated[int, Field(ge=0)]
+    """Whole units of the currency."""
+    currency: Currency
+    """Three capital letters, such as EUR."""
+    warn_at: Annotated[int, Field(ge=1, le=100)] = 80
+    """From how many per cent of it on plans say so."""
 
 
 class EnvironmentFile(Strict):
@@ -29,6 +53,12 @@ class EnvironmentFile(Strict):
     """Approvals that a plan needs."""
     allowed_providers: list[Name] = []
     """Providers that infras of it may use; empty: all."""
+    limits: LimitsFile = LimitsFile()
+    """The most that one infra of it may come to."""
+    budget: BudgetFile | None = None
+    """What one infra of it may cost a month; unset: any amount."""
+    required_labels: list[str] = []
+    """Labels that everything a provider makes must have."""
     description: str = ""
     """For people."""
     extra: Free = {}

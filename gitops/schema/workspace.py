@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planners.canonical import Json
 from planners.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from planners.catalog import Prices
 
 FORMAT = 1
 """The newest format of a state repository that this version reads."""
@@ -46,6 +49,8 @@ class WorkspaceConfig:
     requires_provisioning: str = ""
     identities: tuple[Identity, ...] = ()
     ledger: LedgerConfig = field(default_factory=LedgerConfig)
+    prices: Mapping[str, Prices] = field(default_factory=dict)
+    """Provider -> prices in place of its own list."""
 
     def document(self) -> Mapping[str, Json]:
         """As JSON, the inverse of ``of_document``."""
@@ -57,5 +62,15 @@ def of_document(document: Mapping[str, Any]) -> WorkspaceConfig:
     identities = (
         Identity(i["name"], tuple(i["emails"]), tuple(i["teams"]), tuple(i["keys"])) for i in document.get("identities", ())
     )
-    plain = {k: v for k, v in document.items() if k not in ("identities", "ledger")}
-    return WorkspaceConfig(**plain, identities=tuple(identities), ledger=LedgerConfig(**document.get("ledger", {})))
+    plain = {k: v for k, v in document.items() if k not in ("identities", "ledger", "prices")}
+    ledger, prices = LedgerConfig(**document.get("ledger", {})), _prices(document.get("prices", {}))
+    return WorkspaceConfig(**plain, identities=tuple(identities), ledger=ledger, prices=prices)
+
+
+def _prices(document: Mapping[str, Any]) -> dict[str, Prices]:
+    if not document:
+        return {}
+    from planners.catalog import KindPrice, Prices
+
+    kinds = {name: {kind: KindPrice(**price) for kind, price in own["kinds"].items()} for name, own in document.items()}
+    return {name: Prices(own["currency"], kinds[name], own["free"]) for name, own in document.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from gitops.schema.base import Free, Strict, problem
+from gitops.schema.base import Currency, Free, Name, Strict, problem
 from gitops.schema.workspace import FORMAT, Identity, LedgerConfig, WorkspaceConfig
+from planners.catalog import KindPrice, Prices
+from planners.cost import NANO
 
 
 def _id(value: str) -> str:
@@ -46,6 +49,43 @@ class IdentityFile(Strict):
     """Public ssh keys whose signatures count as this identity's."""
 
 
+def _price(value: float) -> float:
+    if not 0 <= value < 10**6 or _nano(value) != Decimal(repr(value)) * NANO:
+        raise problem("value", f"{value:g} is no price per hour", "from 0 to below a million, with at most nine decimals")
+    return value
+
+
+def _nano(price: float) -> int:
+    """Billionths."""
+    return int(Decimal(repr(price)) * NANO)
+
+
+Price = Annotated[float, AfterValidator(_price)]
+
+
+class KindPriceFile(Strict):
+    """What one resource of a kind costs per hour: by its plan, or each and by size."""
+
+    plans: dict[str, Price] = {}
+    """Plan -> price."""
+    each: Price | None = None
+    """For one, whatever its size."""
+    per: dict[Literal["cpu_cores", "memory_gb", "disk_gb", "size_gb"], Price] = {}
+    """For every unit of these keys."""
+
+
+class PricesFile(Strict):
+    """Prices per hour of one provider, in place of its own list."""
+
+    currency: Currency
+    """Three capital letters, such as EUR."""
+    server: KindPriceFile = KindPriceFile()
+    volume: KindPriceFile = KindPriceFile()
+    network: KindPriceFile = KindPriceFile()
+    load_balancer: KindPriceFile = KindPriceFile()
+    dns: KindPriceFile = KindPriceFile()
+
+
 class WorkspaceFile(Strict):
     """The state repository itself."""
 
@@ -65,10 +105,22 @@ class WorkspaceFile(Strict):
     """People and services, as approvals know them."""
     ledger: LedgerFile = LedgerFile()
     """Timing of lock and journal."""
+    prices: dict[Name, PricesFile] = {}
+    """What providers ask for: provider -> prices per hour."""
     description: str = ""
     """For people."""
     extra: Free = {}
     """Your own data: kept, never interpreted."""
+
+
+def prices(file: PricesFile) -> Prices:
+    """A price list as planners count with it."""
+    kinds = {}
+    for kind in ("server", "volume", "network", "load_balancer", "dns"):
+        own: KindPriceFile = getattr(file, kind)
+        plans, per = ({k: _nano(v) for k, v in found.items()} for found in (own.plans, own.per))
+        kinds[kind] = KindPrice(plans, None if own.each is None else _nano(own.each), per)
+    return Prices(file.currency, kinds)
 
 
 def value(file: WorkspaceFile) -> WorkspaceConfig:
@@ -77,4 +129,5 @@ def value(file: WorkspaceFile) -> WorkspaceConfig:
         include={"format", "id", "name", "remote", "protected_branch", "requires_provisioning"}
     )
     identities = tuple(Identity(i.name, tuple(i.emails), tuple(i.teams), tuple(i.keys)) for i in file.identities)
-    return WorkspaceConfig(**plain, identities=identities, ledger=LedgerConfig(**file.ledger.model_dump()))
+    lists = {name: prices(own) for name, own in file.prices.items()}
+    return WorkspaceConfig(**plain, identities=identities, ledger=LedgerConfig(**file.ledger.model_dump()), prices=lists)

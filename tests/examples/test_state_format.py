@@ -17,18 +17,18 @@ PATH = re.compile(r'\A(?:# |// |\{\s*"\$comment": ")(\S+?)(?:"|\n)')
 
 
 def blocks(text: str) -> dict[str, bytes]:
-    """Path -> content of every example; each names its file in its first line."""
-    found = {}
+    """Path -> content of every example; each names its file in its first line, and may be shown once more with lines added."""
+    found: dict[str, bytes] = {}
     for _, content in BLOCK.findall(text):
         named = PATH.match(content)
         assert named, f"this example does not say which file it is:\n{content}"
+        assert content.encode().startswith(found.get(named[1], b"")), f"{named[1]} is shown twice"
         found[named[1]] = content.encode()
     return found
 
 
 def test_every_example_is_valid_without_a_warning_and_can_be_planned() -> None:
     files = blocks(PAGE)
-    assert len(files) == len(BLOCK.findall(PAGE)), "one file is shown twice"
     repository, commit = HARNESS["committed"](files)
     assert check_shared(repository, commit) == ()
     infras = dict(HARNESS["loaded"](repository, commit))

@@ -12,7 +12,7 @@ from estates import GONE, applied, infra, life, planned, resource, server, servi
 
 from planners.canonical import digest, encode
 from planners.document import from_document, plan_id, to_document, view
-from planners.model import Approvals, Environment, EnvironmentClass
+from planners.model import NO_LIMITS, Approvals, Budget, Environment, EnvironmentClass, Limits, Totals
 from planners.problems import Problems
 from planners.steps import STEP_TYPES, Adopt, Change, Notice, Plan, Read, Step
 
@@ -30,7 +30,9 @@ AFTER = infra(
     server("kept", image="2", root_password="after", lifecycle=life(ignore_changes=("x", "y"))),
     service("kept", "redis", upstream="${server/fresh.private_ip}"),
     server("fresh"),
-    environment=Environment("live", EnvironmentClass.PROD, 3, Approvals(2, ("ops",)), ("fake",)),
+    environment=Environment(
+        "live", EnvironmentClass.PROD, 3, Approvals(2, ("ops",)), ("fake",), Limits(9, labels=()), Budget(5, "EUR")
+    ),
 )
 MADE = planned(AFTER, applied(BEFORE), {"server/lost": GONE})
 
@@ -143,7 +145,7 @@ def test_the_view_counts() -> None:
 
 
 def test_the_view_is_of_content_alone() -> None:
-    keys = {"format", "id", "infra", "environment", "destroy", "targets", "summary", "steps", "drift", "notices"}
+    keys = {"format", "id", "infra", "environment", "destroy", "targets", "summary", "steps", "drift", "notices", "totals"}
     assert set(view(MADE)) == keys
 
 
@@ -151,3 +153,21 @@ def test_what_is_told_beside_the_content_does_not_change_the_id() -> None:
     assert plan_id(replace(MADE, notices=(), unchanged=99, drift=(), targets=("x",))) == MADE.id
     changed = replace(MADE.steps[0], changes=(Change("x", 1, 2),))
     assert plan_id(replace(MADE, steps=(changed, *MADE.steps[1:]))) != MADE.id
+
+
+def test_a_plan_of_0_1_0_knows_of_no_limits_and_no_totals() -> None:
+    old = {k: v for k, v in to_document(MADE).items() if k not in ("totals", "digest")}
+    old["environment"] = {k: v for k, v in old["environment"].items() if k not in ("limits", "budget")}  # type: ignore[union-attr]
+    read = from_document({**old, "digest": digest("plan-document", old)})
+    assert isinstance(read, Plan)
+    assert (read.environment.limits, read.environment.budget, read.after) == (NO_LIMITS, None, Totals())
+    assert read.steps == MADE.steps
+
+
+def test_totals_are_shown_by_the_month() -> None:
+    made = replace(MADE, after=Totals(2, 4, 8, 40, hourly={"EUR": 10**9}, unpriced=1))
+    shown = view(made)["totals"]["after"]  # type: ignore[index, call-overload]
+    assert shown == {
+        "servers": 2, "cpu_cores": 4, "memory_gb": 8, "storage_gb": 40, "cores_unknown": 0, "memory_unknown": 0,
+        "monthly": {"EUR": "730.00"}, "unpriced": 1,
+    }  # fmt: skip

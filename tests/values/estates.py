@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from executors.records import Source
 from executors.records import recorded as record_of
-from planners.catalog import Catalog, KindSpec, ProviderSpec, Requirement, TaskservSpec
+from planners.catalog import FREE, Catalog, KindPrice, KindSpec, Prices, ProviderSpec, Requirement, TaskservSpec
 from planners.model import (
     Dependency,
     Desired,
@@ -33,8 +33,26 @@ SERVER = KindSpec(
     outputs=frozenset({"id", "private_ip"}),
 )
 FAKE = ProviderSpec(
-    "fake", "1", {"server": SERVER, **{k: KindSpec() for k in ("network", "volume", "load_balancer", "dns")}}, needs_zone=False
+    "fake",
+    "1",
+    {"server": SERVER, **{k: KindSpec() for k in ("network", "volume", "load_balancer", "dns")}},
+    needs_zone=False,
+    prices=FREE,
 )
+PRICED = replace(
+    FAKE,
+    plans={"small": {"cpu_cores": 1, "memory_gb": 2, "disk_gb": 20}},
+    prices=Prices(
+        "EUR",
+        {
+            "server": KindPrice({"small": 4_000_000}, 1_000_000, {"cpu_cores": 5_000_000}),
+            "volume": KindPrice(per={"size_gb": 60_000}),
+            "network": KindPrice(each=0),
+            "load_balancer": KindPrice(each=8_000_000),
+        },
+    ),
+)
+"""The same with a price list, in which DNS has no price."""
 
 
 def spec(name: str, *requires: str | Requirement, version: str = "1.0", **more: Any) -> TaskservSpec:

@@ -22,7 +22,7 @@ from unittest.mock import patch
 if __name__ == "__main__":
     sys.path = [*sys.path, str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "values")]
 
-from estates import FAKE, apply
+from estates import PRICED, apply
 
 from gitops.cache import Cache
 from gitops.declare import yaml_text
@@ -60,7 +60,7 @@ MANIFESTS: Mapping[str, Mapping[str, Any]] = {
 }
 SHARED = {
     "workspace.yaml": b"format: 1\nid: 0123456789abcdef\nname: test\n",
-    "environments/dev.yaml": b"class: dev\n",
+    "environments/dev.yaml": b"class: dev\nlimits: {cpu_cores: 7}\n",
     **{
         f"extensions/taskservs/{name}/manifest.yaml": json.dumps({"name": name, "version": "1.0.0", **more}).encode()
         for name, more in MANIFESTS.items()
@@ -223,9 +223,9 @@ class History:
 
     def declared(self, infra: str, treeish: str, part: Any = None) -> Any:
         if part is not None:
-            return load(self.repository, treeish, infra, {"fake": FAKE}, part)
+            return load(self.repository, treeish, infra, {"fake": PRICED}, part)
         if treeish != self.loaded[0]:
-            self.loaded = treeish, load(self.repository, treeish, infra, {"fake": FAKE})
+            self.loaded = treeish, load(self.repository, treeish, infra, {"fake": PRICED})
         return self.loaded[1]
 
     # --- what people do ----------------------------------------------------------------------------------

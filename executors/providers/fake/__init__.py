@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planners.canonical import Json
-from planners.catalog import KindSpec, ProviderSpec
+from planners.catalog import FREE, KindSpec, ProviderSpec
 
 if TYPE_CHECKING:
     from executors.ports import Provider, Secrets
@@ -35,6 +35,7 @@ SPEC = ProviderSpec(
         "dns": KindSpec(frozenset({"type"}), readable=frozenset({"ttl_seconds", "labels"}), outputs=_ALWAYS | {"name"}),
     },
     needs_zone=False,
+    prices=FREE,
     late_seconds=0.0,
     late_source="files are written by the calling process itself",
 )

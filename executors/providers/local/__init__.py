@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from executors.ports import NeedsHuman, Provider
 from planners.canonical import Json
-from planners.catalog import KindSpec, ProviderSpec
+from planners.catalog import FREE, KindSpec, ProviderSpec
 
 if TYPE_CHECKING:
     from executors.ports import Secrets
@@ -23,6 +23,7 @@ SPEC = ProviderSpec(
     name="local",
     version="1",
     needs_zone=False,
+    prices=FREE,
     kinds={
         "server": KindSpec(
             replace_on=frozenset({"image"}),

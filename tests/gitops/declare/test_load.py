@@ -207,3 +207,13 @@ def test_whatever_stands_anywhere_is_loaded_or_told(changes: list[tuple[tuple[An
 def keys(value: Any) -> Any:
     """The keys or indexes of a container."""
     return value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+
+
+def test_prices_of_the_workspace_take_the_place_of_a_provider_s_own(load_files: Load) -> None:
+    prices = "prices: {fake: {currency: EUR, server: {each: 1}}"
+    loaded = load_files({MAIN: "settings: {provider: fake}", "workspace.yaml": f"{WORKSPACE}{prices}}}\n"})
+    assert loaded.catalog.providers["fake"].prices == loaded.workspace.prices["fake"]
+    wrong = load_files(
+        {MAIN: "settings: {provider: fake}", "workspace.yaml": f"{WORKSPACE}{prices}, fakes: {{currency: EUR}}}}\n"}
+    )
+    assert [p.message for p in wrong] == ["prices are given for 'fakes', which is no provider"]

@@ -11,7 +11,7 @@ import gitops
 from gitops.declare.source import read, read_workspace
 from gitops.declare.workspace import environment_of, workspace_of
 from gitops.schema.workspace import FORMAT, Identity, LedgerConfig, WorkspaceConfig
-from planners.model import Approvals, Environment, EnvironmentClass
+from planners.model import Approvals, Budget, Environment, EnvironmentClass, Limits
 from planners.problems import Where
 
 State = Callable[[Mapping[str, Any]], Any]
@@ -102,6 +102,13 @@ def test_an_environment_named_like_a_class_needs_no_file(name: str, state: State
 def test_a_file_says_what_an_environment_allows(path: str, text: str, state: State) -> None:
     found = environment(state, "eu", {path: text})
     assert found == Environment("eu", EnvironmentClass.PROD, 2, Approvals(2, ("ops",)), ("fake",))
+
+
+def test_a_file_says_how_much_an_infra_may_come_to(state: State) -> None:
+    text = "class: dev\nlimits: {servers: 3, storage_gb: 0}\nbudget: {monthly: 500, currency: EUR}\nrequired_labels: [team]\n"
+    found = environment(state, "eu", {"environments/eu.yaml": text})
+    assert found.limits == Limits(servers=3, storage_gb=0, labels=("team",))
+    assert found.budget == Budget(500, "EUR", 80)
 
 
 def test_a_file_wins_over_the_class_of_its_name(state: State) -> None:

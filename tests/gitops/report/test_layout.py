@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from estates import applied, infra, life, planned, resource, server, service
 
-from gitops.report.layout import ALIKE, FIRST, HOSTS, RISKY, SIGNS, TITLES, entry, groups, headline, look_first, told
+from gitops.report.layout import ALIKE, FIRST, HOSTS, RISKY, SIGNS, TITLES, costs, entry, groups, headline, look_first, told
+from gitops.report.markdown import render_markdown
+from gitops.report.text import render_text
+from planners.model import Totals
 from planners.ordering import PRIORITY
 from planners.steps import STEP_TYPES, Change, Notice
 
@@ -36,6 +39,28 @@ def test_steps_are_grouped_by_kind_services_by_server_removals_last() -> None:
         ("Removals", ["dns/x", "server/old"]),
     ]
     assert [g.title for g in groups(planned(infra(resource("bucket/b"))))] == ["Bucket"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (Totals(), Totals(), ""),
+        (Totals(hourly={"EUR": 20_000_000}), Totals(hourly={"EUR": 25_000_000}), "18.25 EUR a month, +3.65"),
+        (Totals(hourly={"EUR": 25_000_000}), Totals(hourly={"EUR": 20_000_000}), "14.60 EUR a month, -3.65"),
+        (Totals(hourly={"EUR": 25_000_000}), Totals(hourly={"EUR": 25_000_000}), "18.25 EUR a month"),
+        (Totals(hourly={"EUR": 10**9}), Totals(), "0.00 EUR a month, -730.00"),
+        (
+            Totals(),
+            Totals(hourly={"EUR": 10**9, "USD": 10**9}, unpriced=2),
+            "730.00 EUR a month, +730.00; 730.00 USD a month, +730.00; 2 without a known price",
+        ),
+    ],
+)
+def test_what_it_costs_and_what_changes_about_that(before: Totals, after: Totals, text: str) -> None:
+    made = replace(MADE, before=before, after=after)
+    assert costs(made) == text
+    assert (f"Costs {text}" in render_text(made, color=False)) == bool(text)
+    assert (f"Costs {text}" in render_markdown(made)) == bool(text)
 
 
 @pytest.mark.parametrize(
