@@ -126,7 +126,7 @@ def test_where_the_whole_is_refused_there_is_no_part(scene: Any, changes: Any) -
     [
         {("taskservs", "nginx"): {"config": {"port": 2}}},
         {("clusters", "redis"): {"servers": ["s3", "s4"]}},
-        {("servers", "s5"): {"taskservs": ["hub"]}, ("servers", "s4"): {"taskservs": ["agent"]}},
+        {("servers", "s5"): server(taskservs=["hub"]), ("servers", "s4"): {"taskservs": ["agent"]}},
     ],
     ids=["a service everywhere", "a cluster", "a need that any server meets"],
 )
@@ -263,3 +263,18 @@ def test_a_saved_plan_is_checked_against_what_it_relied_on_alone(scene: Any) -> 
     planned, loaded = with_declared(history.space, Planned(ask, made.plan, view, None), view)
     changed = moved(made.plan, loaded.desired, recorded(planned, view), loaded.catalog)
     assert [str(m) for m in changed] == ["server/s1 (declared)"]
+
+
+def test_what_all_comes_to_is_known_in_a_part(scene: Any) -> None:
+    history = scene()
+    part = after(history, {("servers", "s1"): {"cpu_cores": 3}})
+    assert part is not None
+    assert (part.plan.before.cpu_cores, part.plan.after.cpu_cores) == (5, 7)
+    assert after(history, {("servers", "s1"): {"cpu_cores": 6}}) is None, "the whole tells what is too much"
+    assert [p.code for p in history.whole()] == ["limit"]
+
+
+def test_a_marker_of_0_1_0_does_not_say_what_all_comes_to(scene: Any) -> None:
+    history = scene()
+    history.marker = replace(history.marker, plan={k: v for k, v in history.marker.plan.items() if k != "totals"})
+    assert after(history, {("servers", "s1"): {"cpu_cores": 3}}) is None

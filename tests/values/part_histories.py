@@ -60,7 +60,7 @@ MANIFESTS: Mapping[str, Mapping[str, Any]] = {
 }
 SHARED = {
     "workspace.yaml": b"format: 1\nid: 0123456789abcdef\nname: test\n",
-    "environments/dev.yaml": b"class: dev\nlimits: {cpu_cores: 7}\n",
+    "environments/dev.yaml": b"class: dev\nlimits: {cpu_cores: 9}\n",
     **{
         f"extensions/taskservs/{name}/manifest.yaml": json.dumps({"name": name, "version": "1.0.0", **more}).encode()
         for name, more in MANIFESTS.items()
