@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from gitops.ports import GitError
@@ -77,19 +76,13 @@ def class_of(space: Workspace, infra: str, treeish: str) -> str | None:
     """The class of the environment that ``infra`` is in; ``None`` when ``treeish`` does not say. Kept by what it depends on: this
     is asked whenever a ledger has moved, and an evaluation takes longer than everything else then."""
     inputs = space.inputs(infra, treeish)
-    kept = space.cache("classes") / f"{inputs}.json"
-    try:
-        found = json.loads(kept.read_bytes())
-    except (OSError, ValueError):
-        found = space.classes.get(inputs.partition(":")[2]) or _evaluated(space, infra, treeish)
-        if found is None:
-            return None
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(found))
-        except OSError:
-            pass  # a cache that cannot be written costs time, nothing else
-    return found if isinstance(found, str) else None
+    name = f"class/{inputs}"
+    if name in (kept := space.made.get([name])):
+        return kept[name].decode()
+    found = space.classes.get(inputs.partition(":")[2]) or _evaluated(space, infra, treeish)
+    if found is not None:
+        space.made.put({name: found.encode()})
+    return found
 
 
 def _evaluated(space: Workspace, infra: str, treeish: str) -> str | None:

@@ -111,23 +111,18 @@ class Workspace:
         """``workspace.yaml`` of one commit. Raises ``Stop`` (invalid)."""
         from gitops import __version__
         from gitops.schema.workspace import WorkspaceConfig, of_document
+        from planners.canonical import encode
 
         entry = self.repository.entries(treeish).get("workspace.yaml")
-        kept = self.cache("workspaces") / f"{__version__}-{entry.oid if entry else 'none'}.json"
-        try:
-            return of_document(json.loads(kept.read_bytes()))
-        except (OSError, ValueError, TypeError, KeyError):
-            pass  # not kept yet, or unreadable: the file itself is the truth
+        name = f"workspace/{__version__}/{entry.oid if entry else 'none'}"
+        if name in (kept := self.made.get([name])):
+            return of_document(json.loads(kept[name]))
         from gitops.declare.load import load_workspace
 
         loaded = load_workspace(self.repository, treeish)
         if not isinstance(loaded, WorkspaceConfig):
             raise Stop(Exit.INVALID, "workspace.yaml cannot be used", "mend what is listed above", tuple(loaded))
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(loaded.document()))
-        except OSError:
-            pass  # a cache that cannot be written costs time, nothing else
+        self.made.put({name: encode(loaded.document())})
         return loaded
 
     def person(self) -> Person:

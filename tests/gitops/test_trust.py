@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,15 @@ def test_the_class_is_kept_by_what_it_is_made_of(clone: Clone, monkeypatch: pyte
     assert class_of(space, "shop", head) == "prod"
     assert class_of(clone.space, "shop", clone.push(environment="dev")) == "dev"
     assert class_of(clone.space, "elsewhere", head) is None
+
+
+def test_a_class_that_somebody_else_wrote_is_not_believed(clone: Clone) -> None:
+    head = clone.push(environment="prod", names=("ann",))
+    assert class_of(clone.space, "shop", head) == "prod"
+    path = clone.space.cache("made") / "entries.sqlite"
+    with closing(sqlite3.connect(path)) as base, base:
+        assert base.execute("UPDATE entry SET content = CAST('dev' AS BLOB) WHERE name LIKE 'class/%'").rowcount == 1
+    assert class_of(clone.space, "shop", head) == "prod"
 
 
 def test_keys_that_were_listed_once_are_found(clone: Clone) -> None:
