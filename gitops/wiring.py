@@ -109,12 +109,11 @@ class Workspace:
 
     def config_at(self, treeish: str) -> WorkspaceConfig:
         """``workspace.yaml`` of one commit. Raises ``Stop`` (invalid)."""
-        from gitops import __version__
-        from gitops.schema.workspace import WorkspaceConfig, of_document
+        from gitops.schema.workspace import WorkspaceConfig, kept_as, of_document
         from planners.canonical import encode
 
         entry = self.repository.entries(treeish).get("workspace.yaml")
-        name = f"workspace/{__version__}/{entry.oid if entry else 'none'}"
+        name = kept_as("workspace", entry.oid if entry else "")
         if name in (kept := self.made.get([name])):
             return of_document(json.loads(kept[name]))
         from gitops.declare.load import load_workspace

@@ -46,10 +46,6 @@ def totals_document(totals: Totals) -> dict[str, Json]:
     return {**_plain(totals), "hourly": dict(totals.hourly)}
 
 
-def _limits(limits: Limits) -> dict[str, Json]:
-    return {**_plain(limits), "labels": list(limits.labels)}
-
-
 def _plain(value: Change | Notice | Limits | Budget | Totals) -> dict[str, Json]:
     """Its fields as they are: ``asdict`` would copy every value, which is slow."""
     return {f.name: getattr(value, f.name) for f in fields(value)}
@@ -75,20 +71,11 @@ def plan_id(plan: Plan) -> str:
 
 def to_document(plan: Plan) -> dict[str, Json]:
     """The whole plan: what ``plan --save`` writes and the ledger keeps. ``digest`` covers all the rest, notices too."""
-    environment = plan.environment
     document: dict[str, Json] = {
         "format": PLAN_FORMAT,
         "id": plan.id,
         "infra": plan.infra,
-        "environment": {
-            "name": environment.name,
-            "class": str(environment.class_),
-            "deletion_budget": environment.deletion_budget,
-            "approvals": {"count": environment.approvals.count, "teams": list(environment.approvals.teams)},
-            "allowed_providers": list(environment.allowed_providers),
-            "limits": _limits(environment.limits),
-            "budget": _plain(environment.budget) if environment.budget else None,
-        },
+        "environment": environment_document(plan.environment),
         "destroy": plan.destroy,
         "targets": list(plan.targets),
         "unchanged": plan.unchanged,
@@ -99,6 +86,34 @@ def to_document(plan: Plan) -> dict[str, Json]:
         "steps": [step_document(s) for s in plan.steps],
     }
     return {**document, "digest": digest("plan-document", document)}
+
+
+def environment_document(environment: Environment) -> dict[str, Json]:
+    """All that an environment says."""
+    return {
+        "name": environment.name,
+        "class": str(environment.class_),
+        "deletion_budget": environment.deletion_budget,
+        "approvals": {"count": environment.approvals.count, "teams": list(environment.approvals.teams)},
+        "allowed_providers": list(environment.allowed_providers),
+        "limits": {**_plain(environment.limits), "labels": list(environment.limits.labels)},
+        "budget": _plain(environment.budget) if environment.budget else None,
+    }
+
+
+def read_environment(document: Mapping[str, Any]) -> Environment:
+    """The reverse; of a plan of 0.1.0, which has no limits and no budget. Raises on a broken shape."""
+    limits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.get("limits", {}).items()}
+    budget = document.get("budget")
+    return Environment(
+        document["name"],
+        EnvironmentClass(document["class"]),
+        document["deletion_budget"],
+        Approvals(document["approvals"]["count"], tuple(document["approvals"]["teams"])),
+        tuple(document["allowed_providers"]),
+        Limits(**limits),
+        Budget(**budget) if budget else None,
+    )
 
 
 def from_document(document: Mapping[str, Any]) -> Plan | Problems:
@@ -124,22 +139,10 @@ def _unusable(code: str, message: str, advice: str) -> Problems:
 
 def read_plan(document: Mapping[str, Any]) -> Plan:
     """The plan of a document of a known format; raises on a broken shape."""
-    env = document["environment"]
-    approvals = Approvals(env["approvals"]["count"], tuple(env["approvals"]["teams"]))
-    # plans of 0.1.0 have no limits, no budget and no totals
-    limits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in env.get("limits", {}).items()}
-    budget, totals = env.get("budget"), document.get("totals", {})
+    totals = document.get("totals", {})  # not in plans of 0.1.0
     return Plan(
         infra=document["infra"],
-        environment=Environment(
-            env["name"],
-            EnvironmentClass(env["class"]),
-            env["deletion_budget"],
-            approvals,
-            tuple(env["allowed_providers"]),
-            Limits(**limits),
-            Budget(**budget) if budget else None,
-        ),
+        environment=read_environment(document["environment"]),
         steps=tuple(read_step(s) for s in document["steps"]),
         notices=tuple(Notice(**n) for n in document["notices"]),
         unchanged=document["unchanged"],

@@ -50,6 +50,8 @@ class Source:
     complete: bool = True
     size: int = 0
     """Bytes of all that was read."""
+    oids: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Path -> blob id of all that is in ``files``."""
     kept: Kept | None = field(default=None, repr=False, compare=False)
     """What was evaluated before."""
 
@@ -129,7 +131,8 @@ def read(objects: Objects, treeish: str, infra: str, part: Part | None = None) -
         if parts[:2] == ["extensions", "taskservs"] and len(parts) == 4:
             taskservs.setdefault(parts[2], {})[parts[3]] = entry
     size = sum(map(len, contents.values()))
-    return Source(infra, contents, taskservs, found.refused, tuple(found.problems), found.complete, size)
+    oids = {path: found.entries[path].oid for path in contents}
+    return Source(infra, contents, taskservs, found.refused, tuple(found.problems), found.complete, size, oids)
 
 
 def read_workspace(objects: Objects, treeish: str) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -10,7 +11,10 @@ from gitops.declare.documents import Document
 from gitops.declare.layout import stem
 from gitops.declare.parsing import parse_all
 from gitops.declare.source import Source
-from gitops.schema.workspace import FORMAT, WorkspaceConfig
+from gitops.ports import KeepsNothing
+from gitops.schema.workspace import FORMAT, WorkspaceConfig, kept_as, of_document
+from planners.canonical import encode
+from planners.document import environment_document, read_environment
 from planners.model import Approvals, Budget, Environment, EnvironmentClass, Limits
 from planners.problems import Problem, Where
 from planners.suggest import hint
@@ -20,11 +24,21 @@ _CONDITION = re.compile(r"(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\Z")
 
 def workspace_of(source: Source) -> WorkspaceConfig | tuple[Problem, ...]:
     """``workspace.yaml`` as a value. A newer format is named before anything else in the file is judged."""
+    if "workspace.yaml" not in source.files:
+        return ()
+    kept, name = source.kept or KeepsNothing(), kept_as("workspace", source.oids.get("workspace.yaml", ""))
+    if name in (found := kept.get([name])):
+        return of_document(json.loads(found[name]))
+    config = _read(source)
+    if isinstance(config, WorkspaceConfig):
+        kept.put({name: encode(config.document())})
+    return config
+
+
+def _read(source: Source) -> WorkspaceConfig | tuple[Problem, ...]:
     from gitops.declare.validation import validate
     from gitops.schema.workspace_file import WorkspaceFile, value
 
-    if "workspace.yaml" not in source.files:
-        return ()
     documents, problems = parse_all(source, ["workspace.yaml"])
     if problems:
         return problems
@@ -76,9 +90,6 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def environment_of(source: Source, name: str, where: Where) -> Environment | tuple[Problem, ...]:
     """The environment an infra names; one named like a class needs no file."""
-    from gitops.declare.validation import validate
-    from gitops.schema.environment import EnvironmentFile
-
     paths = {stem(p): p for p in source.below("environments")}
     if name not in paths:
         if any(stem(p) == name for p in source.refused if p.startswith("environments/")):
@@ -89,10 +100,25 @@ def environment_of(source: Source, name: str, where: Where) -> Environment | tup
         known = sorted({*paths, *classes})
         advice = hint(name, known, f"add environments/{name}.yaml; known are {', '.join(known)}")
         return (Problem(where, "unknown-environment", f"there is no environment '{name}'", advice),)
-    documents, problems = parse_all(source, [paths[name]])
+    kept, path = source.kept or KeepsNothing(), paths[name]
+    # what is evaluated hangs on more than its own file
+    key = kept_as(f"environment/{name}", source.oids.get(path, "")) if not path.endswith(".jsonnet") else ""
+    if key in (answers := kept.get([key] if key else [])):
+        return read_environment(json.loads(answers[key]))
+    found = _environment(source, name, path)
+    if key and isinstance(found, Environment):
+        kept.put({key: encode(environment_document(found))})
+    return found
+
+
+def _environment(source: Source, name: str, path: str) -> Environment | tuple[Problem, ...]:
+    from gitops.declare.validation import validate
+    from gitops.schema.environment import EnvironmentFile
+
+    documents, problems = parse_all(source, [path])
     if problems:
         return problems
-    file = validate(EnvironmentFile, documents[paths[name]])
+    file = validate(EnvironmentFile, documents[path])
     if isinstance(file, tuple):
         return file
     budget = file.budget

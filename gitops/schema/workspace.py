@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
+from gitops import __version__
 from planners.canonical import Json
 from planners.dataclass import dataclass
 
@@ -55,6 +56,11 @@ class WorkspaceConfig:
     def document(self) -> Mapping[str, Json]:
         """As JSON, the inverse of ``of_document``."""
         return asdict(self)
+
+
+def kept_as(what: str, oid: str) -> str:
+    """The name under which the value of a file is kept between commands: by the file, and by the version that read it."""
+    return f"{what}/{__version__}/{oid}"
 
 
 def of_document(document: Mapping[str, Any]) -> WorkspaceConfig:
