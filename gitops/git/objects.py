@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha1
 
 from gitops.ports import Commit, Entry, GitError, Person
@@ -56,6 +57,9 @@ def parse_person(text: str) -> Person:
 
 
 _ENTRY = re.compile(rb"(\d{5,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_ENTRIES = re.compile(rb"(?>\d{5,6} [^\0]+\0.{20})*+\Z", re.DOTALL)
+LARGE, FEW = 1 << 16, 4
+"""Of a tree of more bytes than this so many names are looked up one by one, before all of it is read."""
 
 
 class Tree(Mapping[str, Entry]):
@@ -79,11 +83,43 @@ class Tree(Mapping[str, Entry]):
         return name in self._rows
 
 
+class LargeTree(Mapping[str, Entry]):
+    """The same of very many entries: the first few names are searched in the text, from its beginning and entry by entry."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._asked = 0
+
+    @cached_property
+    def _all(self) -> Mapping[str, Entry]:
+        return _entries(self._raw)
+
+    def __getitem__(self, name: str) -> Entry:
+        self._asked += 1
+        if self._asked > FEW:
+            return self._all[name]
+        wanted = re.escape(name.encode(errors="surrogateescape"))
+        found = re.match(rb"(?>\d{5,6} [^\0]+\0.{20})*?(\d{5,6}) %b\0(.{20})" % wanted, self._raw, re.DOTALL)
+        if not found:
+            raise KeyError(name)
+        return Entry(name, found[1].decode().zfill(6), found[2].hex())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
 def parse_tree(raw: bytes) -> Mapping[str, Entry]:
-    """A tree object's bytes as entries sorted by name."""
-    found = _ENTRY.findall(raw)
-    if sum(len(mode) + len(name) + 22 for mode, name, _ in found) != len(raw):
+    """A tree object's bytes as entries sorted by name. Raises ``GitError`` (damaged)."""
+    if not _ENTRIES.match(raw):
         raise GitError("a tree is not as git writes them", "damaged", "check the clone with 'git fsck'")
+    return LargeTree(raw) if len(raw) > LARGE else _entries(raw)
+
+
+def _entries(raw: bytes) -> Tree:
+    found = _ENTRY.findall(raw)
     return Tree(dict(sorted((name.decode(errors="surrogateescape"), (mode, oid)) for mode, name, oid in found)))
 
 

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitops.git import objects
 from gitops.git.objects import (
     EMPTY_TREE,
+    LARGE,
+    LargeTree,
     Trees,
     compared,
     in_order,
@@ -44,6 +47,42 @@ def test_ids_are_those_of_git() -> None:
 def test_trees_survive_packing(found: dict[str, tuple[str, str]]) -> None:
     entries = {name: Entry(name, *leaf) for name, leaf in sorted(found.items())}
     assert parse_tree(pack_tree(entries)) == entries
+
+
+NASTY = b"100644 a\0" + b"x" * 20
+"""An entry that may hide in an id, and the start of one in a name."""
+
+
+@given(
+    st.dictionaries(
+        names | st.sampled_from(["a", "b", "100644 a", "a.yaml", "a+b(c"]),
+        st.tuples(
+            st.sampled_from(["100644", "100755", "120000", "040000"]),
+            st.binary(min_size=20, max_size=20) | st.sampled_from([NASTY[:20], (b"\0" + NASTY)[:20], (b"zz" + NASTY)[:20]]),
+        ),
+    ),
+    st.lists(names | st.sampled_from(["a", "b", "100644 a", ""]), max_size=8),
+)
+def test_a_large_tree_is_the_same_however_it_is_asked(found: dict[str, tuple[str, bytes]], asked: list[str]) -> None:
+    entries = {name: Entry(name, mode, oid.hex()) for name, (mode, oid) in sorted(found.items())}
+    large = LargeTree(pack_tree(entries))
+    for name in (*asked, *found, *asked):
+        assert large.get(name) == entries.get(name)
+        assert (name in large) == (name in entries)
+    assert LargeTree(pack_tree(entries)) == entries
+    assert list(large) == list(entries)
+
+
+def test_a_few_names_of_a_large_tree_do_not_cost_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = pack_tree({f"s-{n:05}": Entry(f"s-{n:05}", "100644", A) for n in range(LARGE // 20)})
+    tree = parse_tree(raw)
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "_entries", lambda _: pytest.fail("all of it is read"))
+        assert tree["s-01000"].oid == A
+        assert tree.get("s-99999") is None
+    assert len(tree) == LARGE // 20
+    with pytest.raises(GitError):
+        parse_tree(raw[:-1])
 
 
 def test_a_folder_sorts_as_if_its_name_ended_in_a_slash() -> None:
