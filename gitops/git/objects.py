@@ -98,8 +98,11 @@ class LargeTree(Mapping[str, Entry]):
         self._asked += 1
         if self._asked > FEW:
             return self._all[name]
-        wanted = re.escape(name.encode(errors="surrogateescape"))
-        found = re.match(rb"(?>\d{5,6} [^\0]+\0.{20})*?(\d{5,6}) %b\0(.{20})" % wanted, self._raw, re.DOTALL)
+        wanted = name.encode(errors="surrogateescape")
+        if b" %b\0" % wanted not in self._raw:  # much quicker, and mostly the answer; what is there may be a part of an id
+            raise KeyError(name)
+        pattern = rb"(?>\d{5,6} [^\0]+\0.{20})*?(\d{5,6}) %b\0(.{20})" % re.escape(wanted)
+        found = re.match(pattern, self._raw, re.DOTALL)
         if not found:
             raise KeyError(name)
         return Entry(name, found[1].decode().zfill(6), found[2].hex())
