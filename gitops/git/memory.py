@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from threading import RLock
 
-from gitops.git.objects import Edits, Pair, Trees, differing, object_id, pack_commit, parse_commit, parse_tree, parts_of
+from gitops.git.objects import Edits, Pair, Trees, differing, object_id, pack_commit, parse_commit, parse_tree, parts_of, rows_of
 from gitops.ports import NOTHING, ZERO, Commit, Entry, GitError, Person, Pushed, RefUpdate, Signature, check_updates
 
 Store = dict[str, tuple[str, bytes]]
@@ -298,6 +298,7 @@ def copy(source: Store, target: Store, tip: str) -> None:
             commit = parsed_commit(oid, raw)
             todo += [commit.tree, *commit.parents]
         elif kind == "tree":
-            todo += [entry.oid for entry in parsed_tree(raw).values() if entry.mode != "160000"]
+            below = (oid.hex() for mode, oid in rows_of(parsed_tree(raw)).values() if mode != b"160000")
+            todo += [oid for oid in below if oid not in target]
     # one step, so that a reader without the lock never sees a part
     target |= fresh

@@ -16,9 +16,12 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 NAMELESS = Person("provisioning", "provisioning@localhost")
 
 
+Row = tuple[bytes, bytes]
+"""Mode and id of an entry as they are written in a tree."""
 Pair = tuple[Entry | None, Entry | None]
 """An old entry of a tree and the new one at the same path."""
 FOLDER = "040000"
+_FOLDER = b"40000"
 
 
 def is_oid(text: str) -> bool:
@@ -65,22 +68,21 @@ LARGE, FEW = 1 << 16, 4
 class Tree(Mapping[str, Entry]):
     """A tree's entries by name, sorted; each is made when it is asked for, as a folder may have very many."""
 
-    def __init__(self, rows: Mapping[str, tuple[bytes, bytes]]) -> None:
-        self._rows = rows
-        """Name -> mode and id as they are written."""
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self.rows = rows
 
     def __getitem__(self, name: str) -> Entry:
-        mode, oid = self._rows[name]
+        mode, oid = self.rows[name]
         return Entry(name, mode.decode().zfill(6), oid.hex())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return iter(self.rows)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._rows
+        return name in self.rows
 
 
 class LargeTree(Mapping[str, Entry]):
@@ -126,17 +128,28 @@ def _entries(raw: bytes) -> Tree:
     return Tree(dict(sorted((name.decode(errors="surrogateescape"), (mode, oid)) for mode, name, oid in found)))
 
 
+def rows_of(entries: Mapping[str, Entry]) -> dict[str, Row]:
+    """Entries as they are written, by name."""
+    if isinstance(entries, Tree):
+        return dict(entries.rows)
+    return {entry.name: row_of(entry.mode, entry.oid) for entry in entries.values()}
+
+
+def row_of(mode: str, oid: str) -> Row:
+    """One entry as it is written."""
+    return mode.lstrip("0").encode(), bytes.fromhex(oid)
+
+
 def pack_tree(entries: Mapping[str, Entry]) -> bytes:
     """Entries as a tree object's bytes, in Git's order: a folder sorts as if its name ended in a slash."""
+    return pack_rows(rows_of(entries))
 
-    def key(entry: Entry) -> bytes:
-        return entry.name.encode(errors="surrogateescape") + (b"/" if entry.mode == "040000" else b"")
 
-    rows = (
-        entry.mode.lstrip("0").encode() + b" " + entry.name.encode(errors="surrogateescape") + b"\0" + bytes.fromhex(entry.oid)
-        for entry in sorted(entries.values(), key=key)
-    )
-    return b"".join(rows)
+def pack_rows(rows: Mapping[str, Row]) -> bytes:
+    """The same of rows."""
+    named = ((name.encode(errors="surrogateescape"), mode, oid) for name, (mode, oid) in rows.items())
+    ordered = sorted((name + b"/" if mode == _FOLDER else name, name, mode, oid) for name, mode, oid in named)
+    return b"".join(b"%b %b\0%b" % (mode, name, oid) for _, name, mode, oid in ordered)
 
 
 def pack_commit(tree: str, parents: Sequence[str], author: Person, message: str, signature: str = "") -> bytes:
@@ -172,10 +185,8 @@ def differing(read: Callable[[str], Mapping[str, Entry]], old: str, new: str, fo
     """(path, entries on both sides) of all that differs between two trees ("" : an empty one), equal subtrees passed over by
     their ids. ``read`` gives a tree's entries."""
     left, right = (read(oid) if oid else {} for oid in (old, new))
-    for name in sorted({*left, *right}):
+    for name in sorted({name for name, _ in rows_of(left).items() ^ rows_of(right).items()}):
         a, b = left.get(name), right.get(name)
-        if a == b:
-            continue
         below = [e.oid if e and e.mode == FOLDER else "" for e in (a, b)]
         if any(below):
             yield from differing(read, below[0], below[1], f"{folder}{name}/")
@@ -242,16 +253,16 @@ class Trees:
         if not parts:
             return leaf[1] if leaf else ""
         name, *rest = parts
-        entries = dict(self._read(tree)) if tree else {}
-        there = entries.get(name)
+        rows = rows_of(self._read(tree)) if tree else {}
+        there = rows.get(name)
         if rest:
-            below = there.oid if there and there.mode == "040000" else ""
+            below = there[1].hex() if there and there[0] == _FOLDER else ""
             if not below and leaf is None:
                 return tree
             folder = self._with(below, tuple(rest), leaf)
             leaf = ("040000", folder) if folder else None
         if leaf is None:
-            entries.pop(name, None)
+            rows.pop(name, None)
         else:
-            entries[name] = Entry(name, *leaf)
-        return self._put("tree", pack_tree(entries)) if entries else ""
+            rows[name] = row_of(*leaf)
+        return self._put("tree", pack_rows(rows)) if rows else ""
