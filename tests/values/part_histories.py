@@ -310,7 +310,8 @@ class History:
 
     def compared(self) -> Iterator[str]:
         """What is wrong with the plan of the part."""
-        whole, part = self.whole(), self.part(self.record())
+        view = self.record()
+        whole, part = self.whole(), self.part(view)
         if isinstance(whole, Problems):
             self.counts["wrong"] += 1
             if part is not None:
@@ -323,17 +324,19 @@ class History:
             if encode(to_document(part.plan)) != encode(to_document(whole[1])):
                 some, all_ = ([s.address for s in made.steps] for made in (part.plan, whole[1]))
                 yield f"the part plans {some}, the whole {all_}"
-        yield from self.compared_targets(whole[0])
-        yield from self.compared_saved(whole)
+        if self.aim.random() < 0.5:
+            yield from self.compared_targets(whole[0], view)
+        else:
+            yield from self.compared_saved(whole, view)
 
-    def compared_targets(self, loaded: Loaded) -> Iterator[str]:
+    def compared_targets(self, loaded: Loaded, view: View) -> Iterator[str]:
         """The same of a plan for some of what is there."""
         known = sorted({*loaded.desired.resources, *self.records.resources})
         if not known:
             return
         targets = tuple(self.aim.sample(known, min(len(known), self.aim.choice((1, 1, 2)))))
         options = Options(targets, replace=self.aim.random() < 0.3)
-        part, whole = self.part(self.record(), options), plan(loaded.desired, self.records, None, loaded.catalog, options)
+        part, whole = self.part(view, options), plan(loaded.desired, self.records, None, loaded.catalog, options)
         if part is None:
             return
         self.counts["of targets"] += 1
@@ -343,12 +346,12 @@ class History:
             some, all_ = ([made.unchanged, *(s.address for s in made.steps)] for made in (part.plan, whole))
             yield f"the part of {options} plans {some}, the whole {all_}"
 
-    def compared_saved(self, whole: tuple[Loaded, Plan]) -> Iterator[str]:
+    def compared_saved(self, whole: tuple[Loaded, Plan], view: View) -> Iterator[str]:
         """The same of what moved since a plan was saved."""
         loaded, made = whole
         if self.saved is not None:
-            view, planned = self.record(), Ask("shop", self.commit, self.commit)
-            read, some = with_declared(self.space, Planned(planned, self.saved, self.record(), None), view)
+            ask = Ask("shop", self.commit, self.commit)
+            read, some = with_declared(self.space, Planned(ask, self.saved, view, None), view)
             self.counts["of saved"] += read.looked_at is not None
             here = moved(self.saved, some.desired, recorded(read, view), some.catalog)
             there = moved(self.saved, loaded.desired, self.records, loaded.catalog)
