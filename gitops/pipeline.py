@@ -148,7 +148,7 @@ def close_interrupted(space: Workspace, infra: str, consent: Consent, stage: Sta
 
 def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
     """What was approved is what runs: everything the plan relied on must still read the same. Raises ``Stop`` (stale)."""
-    from gitops.runs import recorded, who_moved, with_declared
+    from gitops.runs import beyond_now, recorded, who_moved, with_declared
     from planners.stale import moved
 
     planned, loaded = with_declared(space, planned, view)
@@ -158,6 +158,8 @@ def recheck(space: Workspace, planned: Planned, view: View) -> Planned:
         raise Stop(
             Exit.STALE, f"the plan is stale: {names}{who_moved(space, planned, view, changed)}", "plan again and review it"
         )
+    if problems := beyond_now(planned, loaded, view):
+        raise invalid(planned.ask.infra, problems)
     # what the environment asks for is read from the declarations, never from a plan file
     plan = replace(planned.plan, environment=loaded.desired.environment)
     return replace(planned, plan=plan, view=view, loaded=loaded)

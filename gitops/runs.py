@@ -12,7 +12,7 @@ from gitops.ledger.lock import State
 from gitops.observing import strays_at
 from gitops.stops import Exit, Stop
 from gitops.wiring import Workspace, git_stops
-from planners.model import Pin, Recorded
+from planners.model import NO_LIMITS, Pin, Recorded
 from planners.steps import Options, Plan
 
 if TYPE_CHECKING:
@@ -91,6 +91,25 @@ def with_declared(space: Workspace, planned: Planned, view: View) -> tuple[Plann
     if part is None:
         return planned, space.load(planned.ask.infra, planned.ask.treeish)
     return replace(planned, looked_at=part.looked_at), part.loaded
+
+
+def beyond_now(planned: Planned, loaded: Loaded, view: View) -> Problems | None:
+    """What the environment does not allow any more: since the plan was made others may have made things, or limits changed."""
+    from planners.cost import after, recorded_totals
+    from planners.document import read_plan
+    from planners.limits import beyond
+    from planners.problems import Problems
+
+    environment, marker, catalog = loaded.desired.environment, view.converged, loaded.catalog
+    if environment.limits == NO_LIMITS and environment.budget is None:
+        return None
+    if marker is not None and marker.state == view.state_tree and "totals" in marker.plan:
+        before = read_plan(marker.plan).after
+    else:
+        before = recorded_totals(view.recorded().resources.values(), catalog)
+    then = after(before, planned.plan.steps, recorded(planned, view).resources, catalog)
+    found = tuple(sorted(beyond(planned.plan.steps, before, then, environment, {})))
+    return Problems(found) if found else None
 
 
 def recorded(planned: Planned, view: View) -> Recorded:

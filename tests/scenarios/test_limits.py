@@ -70,6 +70,18 @@ def test_what_grows_beyond_it_is_refused_and_nothing_is_done(shop: Any, files: d
     assert {key.partition(".")[0] for key in shop("output", "--out", "json").json["outputs"]} == {"server/a"}
 
 
+def test_two_plans_that_are_each_within_it_are_not_both_applied(shop: Any, tmp_path: Any) -> None:
+    shop("apply", "--yes")
+    shop.commit({"infra/shop/servers/b.yaml": SERVER, "infra/shop/servers/c.yaml": SERVER})
+    shop("plan", "--target", "server/b", "--save", "b.json")
+    shop("plan", "--target", "server/c", "--save", "c.json")
+    shop("apply", "--yes", "b.json")
+    told = shop("apply", "--yes", "c.json", code=3).err
+    assert "environment 'small' allows 2 servers and this plan makes 3, now 2" in told
+    shop.commit({"environments/small.yaml": SMALL.replace("servers: 2", "servers: 3").replace("20", "50")})
+    shop("apply", "--yes", "c.json")
+
+
 def test_where_too_much_is_there_already_less_of_it_is_welcome(shop: Any) -> None:
     shop.commit({"infra/shop/servers/b.yaml": SERVER})
     shop("apply", "--yes")
