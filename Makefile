@@ -29,7 +29,7 @@ check: $(VENV)/.wheel ## format, lint, types, import contracts, house rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy demo/run.py docs/generate.py benchmarks/startup.py
+	$(BIN)/mypy demo/run.py docs/generate.py benchmarks/startup.py benchmarks/scale.py
 	$(BIN)/lint-imports --no-logo
 	PYTHONSAFEPATH=1 $(BIN)/python -m pytest -q tests/architecture
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -41,9 +42,21 @@ def output(context: Context, name: str | None) -> None:
             return
     else:
         found = context.each(context.ledgers(), lambda infra: outputs(context.workspace, infra))
-        values = {key: value for _, those in found for key, value in those.items()}
+        values = merged(found)
     rows = [("OUTPUT", "VALUE"), *((key, str(value)) for key, value in values.items())]
     context.emit({"outputs": values}, "no output", rows if values else ())
+
+
+def merged(found: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The outputs of all infras. Raises ``Stop`` (usage) where two have one of the same name: neither may pass for the other."""
+    values: dict[str, Any] = {}
+    owner: dict[str, str] = {}
+    for infra, those in found:
+        if twice := next((key for key in those if key in owner), ""):
+            raise Stop(Exit.USAGE, f"'{twice}' is an output of {owner[twice]} and of {infra}", "add -i NAME")
+        values |= those
+        owner |= dict.fromkeys(those, infra)
+    return values
 
 
 def named_outputs(context: Context, name: str) -> dict[str, Any]:

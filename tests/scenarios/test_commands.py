@@ -277,3 +277,16 @@ def test_init_in_an_existing_repository_keeps_its_history(desk: Any) -> None:
     assert desk.git("log", "--format=%s").splitlines() == ["Begin a state repository", "before"]
     assert desk.git("status", "--porcelain") == ""
     assert desk("validate").out.startswith("0 infras, 0 resources: 0 errors")
+
+
+def test_an_output_of_two_infras_is_not_taken_for_one(office: Any) -> None:
+    office.commit(
+        {"infra/bank/main.yaml": "settings: {provider: fake}\nservers: {web-01: {cpu_cores: 1}, vault: {cpu_cores: 1}}\n"}
+    )
+    office("apply", "--all", "--yes")
+    assert "is an output of bank and of shop; add -i NAME" in office("output", code=2).err
+    assert "server/web-01.id" in office("output", "-i", "bank", "--out", "json").json["outputs"]
+    office.commit({"infra/bank/main.yaml": "settings: {provider: fake}\nservers: {vault: {cpu_cores: 1}}\n"})
+    office("apply", "-i", "bank", "--yes")
+    both = office("output", "--out", "json").json["outputs"]
+    assert {"server/web-01.id", "server/vault.id"} <= both.keys()
