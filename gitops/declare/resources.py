@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitops.declare.bindings import Binding, Bindings, bindings, needed
 from gitops.declare.config_schema import Judged, check
 from gitops.declare.documents import Document, Findings, Path, empty
+from gitops.declare.edges import NOT_DECLARED, PROVIDED, unknown_keys, written_causes, written_edges
 from gitops.declare.extension import Extension, requirement, spec_of
 from gitops.declare.merge import layered
 from gitops.declare.references import Known, Uses, dangling, uses
@@ -25,17 +26,6 @@ from planners.suggest import hint
 if TYPE_CHECKING:
     from gitops.schema.infra import Cluster, Common, Infra, Server, Taskserv
     from gitops.schema.infra import Lifecycle as LifecycleModel
-
-PROVIDED: Mapping[str, str] = {
-    "networks": "network",
-    "volumes": "volume",
-    "servers": "server",
-    "load_balancers": "load_balancer",
-    "dns": "dns",
-}
-"""Collections whose entries a provider makes, and their kinds."""
-_EDGES = ("provider", "depends_on", "lifecycle", "enabled", "taskservs")
-"""What a resource says that is no part of ``declared``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +125,7 @@ def _provided(making: Making) -> Iterator[Resource]:
 def _provided_one(making: Making, path: Path, kind: str, entry: Common) -> Resource:
     settings = making.infra.settings
     provider = entry.provider or settings.provider
-    declared = entry.settled(*_EDGES)
+    declared = entry.settled(*NOT_DECLARED)
     spec = making.providers.get(provider)
     at = making.document.at((*path, "provider") if entry.provider else ("settings", "provider"))
     if spec is None:
@@ -343,44 +333,13 @@ def _check_edges(making: Making, used: Mapping[str, Uses], known: Known) -> None
     for address in sorted(used):
         findings.extend(used[address].problems)
         findings.extend(tuple(dangling(used[address], address, known)))
-    for path, address, needs in (*_written_edges(making.infra), *_written_causes(making.infra, known.addresses)):
+    for path, address, needs in (*written_edges(making.infra), *written_causes(making.infra, known.addresses)):
         if address in known.addresses and not known.may_hold(needs):
             message = f"{address} needs {needs}, which is not declared"
             advice = hint(needs, known.near(needs), "declare it, or remove what needs it")
             findings.add(making.document.at(path), "unknown-dependency", message, advice)
-
-
-def _written_edges(infra: Infra) -> Iterator[tuple[Path, str, str]]:
-    """(path, address, what it needs) of every edge that a person wrote."""
-    for plural, kind in (*PROVIDED.items(), ("clusters", "cluster")):
-        for name, entry in getattr(infra, plural).items():
-            address = f"{kind}/{name}"
-            for index, needs in enumerate(entry.depends_on):
-                yield (plural, name, "depends_on", index), address, needs
-            if kind == "server":
-                for key, other in (("networks", "network"), ("volumes", "volume")):
-                    for index, attached in enumerate(getattr(entry, key)):
-                        yield (plural, name, key, index), address, f"{other}/{attached.name}"
-            if kind == "load_balancer":
-                for index, server in enumerate(entry.servers):
-                    yield (plural, name, "servers", index), address, f"server/{server}"
-
-
-def _written_causes(infra: Infra, addresses: Collection[str]) -> Iterator[tuple[Path, str, str]]:
-    """The same of what is to replace something; of a taskserv wherever it is."""
-    for plural, kind in (*PROVIDED.items(), ("clusters", "cluster"), ("taskservs", "taskserv")):
-        for name, entry in getattr(infra, plural).items():
-            for index, text in enumerate(entry.lifecycle.replace_triggered_by):
-                path = (plural, name, "lifecycle", "replace_triggered_by", index)
-                for address in _addresses_of(kind, name, addresses):
-                    yield path, address, cause_of(text)[0]
-
-
-def _addresses_of(kind: str, name: str, addresses: Collection[str]) -> Iterator[str]:
-    if kind != "taskserv":
-        yield f"{kind}/{name}"
-    else:
-        yield from sorted(a for a in addresses if a.startswith("taskserv/") and a.endswith(f"/{name}"))
+    for path, message, advice in unknown_keys(making.infra, making.providers):
+        findings.add(making.document.at(path), "unknown-key", message, advice)
 
 
 def _check_taken_and_let_go(making: Making, addresses: Collection[str]) -> None:
