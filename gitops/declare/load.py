@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
 from gitops.declare.declaration import Declaration, declaration
@@ -109,10 +109,28 @@ def _priced(
     providers: Mapping[str, ProviderSpec], prices: Mapping[str, Prices], findings: Findings
 ) -> Mapping[str, ProviderSpec]:
     """The providers with the workspace's own prices."""
-    for name in sorted(prices.keys() - providers.keys()):
+    for name in sorted(name for name in prices if name not in providers):
         advice = hint(name, providers, f"known are {', '.join(sorted(providers))}")
         findings.add(Where("workspace.yaml"), "unknown-provider", f"prices are given for '{name}', which is no provider", advice)
-    return {name: replace(spec, prices=prices.get(name, spec.prices)) for name, spec in providers.items()}
+    return _Priced(providers, prices) if prices else providers
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced(Mapping[str, ProviderSpec]):
+    """Providers, of which some are not listed and yet there when they are asked for."""
+
+    providers: Mapping[str, ProviderSpec]
+    prices: Mapping[str, Prices]
+
+    def __getitem__(self, name: str) -> ProviderSpec:
+        spec = self.providers[name]
+        return replace(spec, prices=self.prices[name]) if name in self.prices else spec
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.providers)
+
+    def __len__(self) -> int:
+        return len(self.providers)
 
 
 def check(objects: Objects, treeish: str, infra: str, providers: Mapping[str, ProviderSpec]) -> Loaded | Problems:

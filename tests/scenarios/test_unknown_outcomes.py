@@ -90,3 +90,9 @@ def test_a_double_is_found_told_and_removed_by_a_plan_alone(shop: Any) -> None:
     assert kept.exists() and not kept.with_name("server-2.json").exists()
     assert shop("plan", "--refresh", "--detailed-exitcode").code == 0
     assert "verified" in shop("audit", "verify").out
+
+
+def test_a_provider_of_another_distribution_may_be_given_prices(shop: Any) -> None:
+    workspace = (shop.repo / "workspace.yaml").read_text()
+    shop.commit({"workspace.yaml": f"{workspace}prices: {{wobbly: {{currency: EUR, server: {{each: 1}}}}}}\n"}, "its prices")
+    assert "Costs 730.00 EUR a month, +730.00" in shop("plan").out
