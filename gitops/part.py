@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from gitops.declare.layout import APART, DECLARATIONS, stem
-from gitops.limits import TOTAL_BYTES
+from gitops.declare.layout import APART, DECLARATIONS
+from gitops.moved import InDoubtError, Moved, doubt_if, moved_since
 from gitops.ports import Entry, GitError
 from planners.dataclass import dataclass
 from planners.document import read_plan
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 FOLDERS: Mapping[str, str] = dict(zip(("network", "volume", "server", "load_balancer", "dns"), APART, strict=True))
 """Kind -> the folder of its entries."""
-KINDS: Mapping[str, str] = {folder: kind for kind, folder in FOLDERS.items()}
 SHARE = 2
 """What has more than one entry in so many resources is no part: the whole costs little more."""
 FEW = 100
@@ -51,16 +50,6 @@ class Part:
     implied: int
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What is otherwise than at the last clean apply. ``entries``: their addresses; ``records``: those that changed, by address,
-    as they were then; ``size``: bytes of all declarations now."""
-
-    entries: frozenset[str]
-    records: Mapping[str, RecordedResource | None]
-    size: int
-
-
 def planned_part(space: Workspace, ask: Ask, view: View, also: Iterable[str] = ()) -> Part | None:
     """The plan, if it can be made from a part. ``also``: addresses that are in it in any case. Raises ``Stop`` for a ledger that
     cannot be read."""
@@ -71,48 +60,8 @@ def planned_part(space: Workspace, ask: Ask, view: View, also: Iterable[str] = (
         return None
     try:
         return _Search(space, ask, view, marker, moved_since(space, ask, view, marker)).found(also)
-    except (_InDoubtError, GitError):
+    except (InDoubtError, GitError):
         return None  # a GitError: what was there then is not in this clone
-
-
-class _InDoubtError(Exception):
-    """The whole has to be planned."""
-
-
-def moved_since(space: Workspace, ask: Ask, view: View, marker: Converged) -> Moved:
-    """What moved, by comparing trees. Raises ``_InDoubtError`` when that is more than entries that can be read alone."""
-    from gitops.declare.source import own_tree
-    from gitops.ledger.tree import parse, resource_of
-
-    repository = space.repository
-    own = own_tree(repository, ask.treeish, ask.infra)
-    declared, recorded = repository.differences([(marker.own, own), (marker.state, view.state_tree)])
-    doubt_if(not own or not all(_apart(path, new) for path, (_, new) in declared.items()))
-    sizes = repository.sizes({e.oid for pair in declared.values() for e in pair if e})
-    before, now = (sum(sizes[e.oid] for pair in declared.values() if (e := pair[side])) for side in (0, 1))
-    doubt_if(marker.size - before + now > TOTAL_BYTES)
-    contents = repository.blobs({e.oid for pair in recorded.values() for e in pair if e})
-    records: dict[str, RecordedResource | None] = {}
-    for old, new in recorded.values():
-        if new:
-            records.setdefault(resource_of(parse(contents[new.oid])).address, None)
-        if old:
-            record = resource_of(parse(contents[old.oid]))
-            records[record.address] = record
-    addresses = (f"{KINDS[path.partition('/')[0]]}/{stem(path)}" for path in declared)
-    return Moved(frozenset(addresses), records, marker.size - before + now)
-
-
-def _apart(path: str, new: Entry | None) -> bool:
-    folder, _, name = path.partition("/")
-    plain = new is None or new.mode in ("100644", "100755")
-    return plain and folder in APART and "/" not in name and name.endswith(DECLARATIONS)
-
-
-def doubt_if(true: bool) -> None:
-    """Then the whole has to be planned. Raises ``_InDoubtError``."""
-    if true:
-        raise _InDoubtError
 
 
 def entry_of(address: str) -> str:
@@ -165,9 +114,10 @@ class _Search:
     beside: set[str] = field(default_factory=set)
 
     def found(self, also: Iterable[str]) -> Part:
-        """Raises ``_InDoubtError``."""
+        """Raises ``InDoubtError``."""
         self.beside |= {entry_of(address) for address in also}
         self._reach((*self.moved.entries, *self.moved.records, *self.ask.options.targets))
+        self._reach(address for name in self.moved.services for address in self._users_of_name(name))
         self._reach(self._users(self._seen_otherwise()))
         self._reach(self._replaced_with(self.moved.records))
         self._expect()
@@ -219,7 +169,7 @@ class _Search:
         rest = Rest(_Elsewhere(self.view, entries))
         loaded = self.space.declared(self.ask.infra, self.ask.treeish, source.Part(self._files(entries), rest))
         if isinstance(loaded, Problems):
-            raise _InDoubtError
+            raise InDoubtError
         expanded = expand(loaded.desired, loaded.catalog)
         doubt_if(bool(expanded.problems))
         recorded = self.view.records({*expanded.resources, *entries, *self.moved.records})
@@ -281,11 +231,11 @@ class _Search:
 
         now = {taskserv_of(a) for a in ground.resources if kind_of(a) == "taskserv"}
         known = (*ground.recorded, *self.moved.records)
-        for name in {taskserv_of(a) for a in known if kind_of(a) == "taskserv"} - now:
+        for name in ({taskserv_of(a) for a in known if kind_of(a) == "taskserv"} | self.moved.services) - now:
             doubt_if(all(self._in_core(a) for a in self._users_of_name(name)))
 
     def _rings(self, ground: _Ground, core: Mapping[str, Resource]) -> None:
-        """A new edge may close a ring by way of what is not read: follow what is recorded. Raises ``_InDoubtError``."""
+        """A new edge may close a ring by way of what is not read: follow what is recorded. Raises ``InDoubtError``."""
         pointed = {edge.address for resource in core.values() for edge in resource.depends_on}
         for address, resource in core.items():
             record = ground.recorded.get(address)
@@ -316,7 +266,7 @@ class _Search:
         recorded = Recorded(self.ask.infra, ground.recorded, self.view.tip, self.view.pin)
         found = decided(desired, recorded, {}, ground.loaded.catalog, self.ask.options)
         if isinstance(found, Problems) or isinstance(made := plan_of(found, desired, recorded, self.ask.options), Problems):
-            raise _InDoubtError
+            raise InDoubtError
         steps = found.world.steps.values()
         self._reach(step.address for step in steps)
         seen = [s.address for s in steps if shows(s, ground.loaded.catalog) and self._was_used(s.address, ground)]

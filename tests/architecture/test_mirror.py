@@ -36,6 +36,7 @@ ELSEWHERE: Mapping[str, str] = {
     "gitops/gate.py": "tests/scenarios/test_approvals.py",
     "gitops/inspect.py": "tests/scenarios/test_commands.py",
     "gitops/mending.py": "tests/scenarios/test_damaged_ledgers.py",
+    "gitops/moved.py": "tests/gitops/test_part.py",
     "gitops/observing.py": "tests/scenarios/test_drift.py",
     "gitops/pipeline.py": "tests/scenarios/test_main_job.py",
     "gitops/proof.py": "tests/scenarios/test_audit.py",

@@ -124,16 +124,53 @@ def test_where_the_whole_is_refused_there_is_no_part(scene: Any, changes: Any) -
 @pytest.mark.parametrize(
     "changes",
     [
-        {("taskservs", "nginx"): {"config": {"port": 2}}},
-        {("clusters", "redis"): {"servers": ["s3", "s4"]}},
+        {("taskservs", "nginx"): {"requires": ["redis"]}},
+        {("taskservs", "nginx"): None},
+        {("taskservs", "redis"): {"config": {"port": 2}}},
         {("servers", "s5"): server(taskservs=["hub"]), ("servers", "s4"): {"taskservs": ["agent"]}},
     ],
-    ids=["a service everywhere", "a cluster", "a need that any server meets"],
+    ids=["what a service needs", "a service that is no more", "a new one", "a need that any server meets"],
 )
 def test_what_may_concern_all_is_planned_as_a_whole(scene: Any, changes: Any) -> None:
     history = scene()
     assert after(history, changes) is None
     assert not isinstance(history.whole(), Problems)
+
+
+def test_a_service_that_is_configured_otherwise_concerns_the_servers_that_have_it(scene: Any) -> None:
+    history = scene()
+    part = after(history, {("taskservs", "nginx"): {"config": {"port": 2}, "labels": {"a": "b"}}})
+    assert part is not None
+    assert [s.address for s in part.plan.steps] == ["taskserv/s0/nginx"]
+    assert looked_at(part).isdisjoint({"server/s1", "server/s2", "server/s3", "server/s4"})
+
+
+@pytest.mark.parametrize(
+    ("servers", "steps"),
+    [
+        (["s3", "s4"], ["taskserv/s3/redis", "cluster/redis"]),
+        (["s3"], ["taskserv/s3/redis", "cluster/redis", "taskserv/s4/redis"]),
+    ],
+)
+def test_a_cluster_that_changed_is_looked_at_with_the_servers_it_had_and_has(
+    scene: Any, servers: list[str], steps: list[str]
+) -> None:
+    part = after(scene(), {("clusters", "redis"): {"servers": servers}})
+    assert part is not None
+    assert [s.address for s in part.plan.steps] == steps
+    assert looked_at(part).isdisjoint({"server/s0", "server/s1"})
+
+
+def test_clusters_come_and_go(scene: Any) -> None:
+    history = scene()
+    gone = after(history, {("clusters", "redis"): None})
+    assert gone is not None
+    assert {s.address for s in gone.plan.steps} == {"cluster/redis", "taskserv/s4/redis"}
+    new = after(
+        history, {("clusters", "redis"): {"servers": ["s4"]}, ("clusters", "k0"): {"servers": ["s2"], "taskservs": ["nginx"]}}
+    )
+    assert new is not None
+    assert {s.address for s in new.plan.steps} == {"cluster/k0", "taskserv/s2/nginx"}
 
 
 def test_a_cluster_is_looked_at_with_all_its_servers(scene: Any) -> None:

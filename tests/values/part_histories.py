@@ -157,6 +157,8 @@ class Estate:
         if chance.random() < 0.03:
             self.settings = {**self.settings, "labels": {"team": chance.choice(("x", "y"))}}
             return "settings"
+        if chance.random() < 0.15 and (there := self.there("taskservs")):
+            return self.configure(chance.choice(there))
         if (kind, name) not in self.entries:
             self.entries[kind, name] = self.made(kind)
             if chance.random() < 0.2:
@@ -181,6 +183,22 @@ class Estate:
             entry[key] = new[key]
         self.entries[kind, name] = entry
         return f"change {kind}/{name}"
+
+    def configure(self, name: str) -> str:
+        """A service as it is wanted, otherwise; now and then what that says to others changes."""
+        more = self.chance.choice(
+            (
+                *({"config": {"port": port}} for port in (1, 2, 3, 4)),
+                {"labels": {"team": self.chance.choice(("x", "y"))}},
+                {"lifecycle": {"replace_triggered_by": [self.cause()]}},
+                {"wait_for_health": self.chance.random() < 0.5},
+                {"provides": ["runtime"]},
+                {"optional": ["redis"]},
+                {"conflicts": ["docker"]},
+            )
+        )
+        self.entries["taskservs", name] = {**self.entries["taskservs", name], **more}
+        return f"configure {name}: {more}"
 
 
 class History:
@@ -377,6 +395,8 @@ class History:
         """The first commit: some entries, without those that are wrong."""
         for _ in range(self.chance.randint(5, 20)):
             self.estate.edit()
+        if self.chance.random() < 0.5:  # those that no server has are wrong, and go
+            self.estate.entries |= {("taskservs", name): {"config": {"port": 1}} for name in NAMES["taskservs"]}
         while True:
             self.push()
             if not isinstance(whole := self.whole(), Problems):
